@@ -1,0 +1,29 @@
+// What knip takes for used from outside: the entries that each package's build has, and the files that something else
+// starts: tests, scripts, and the modules that tests load by path.
+import { readdirSync, readFileSync } from "node:fs";
+
+const packages = Object.fromEntries(
+  readdirSync("packages").map((name) => {
+    const { duck } = JSON.parse(readFileSync(`packages/${name}/package.json`, "utf8"));
+    // What `exports` names is known to knip already.
+    const entry = duck.entries.filter((file) => !["src/index.ts", "src/internal.ts"].includes(file));
+    const tests = ["test/**/*.{test,test-d}.ts", "test/**/fixtures/**"];
+    return [`packages/${name}`, { entry: [...entry, ...tests], project: ["{src,test}/**/*.{ts,mts,js,mjs}"] }];
+  }),
+);
+
+export default {
+  // scripts/tool.mjs finds these by name.
+  ignoreDependencies: ["publint", "@arethetypeswrong/cli"],
+  workspaces: {
+    ".": {
+      entry: ["scripts/*.mjs", "test/**/*.{test,test-d}.ts", "test/**/fixtures/**"],
+      project: ["scripts/*.mjs", "test/**/*.{ts,mts,js,mjs}"],
+      // Linked at the root for the tests and the examples in the docs, whichever of them they import.
+      ignoreDependencies: [/^@duck-ts\//],
+    },
+    ...packages,
+    "apps/demo": { entry: ["duck.config.ts", "src/app.ts", "test/**/*.ts"], project: ["**/*.ts"] },
+    bench: { ignoreDependencies: [/^@duck-ts\//], entry: ["*.{ts,mts,js,mjs}"], project: ["**/*.{ts,mts,js,mjs}"] },
+  },
+};

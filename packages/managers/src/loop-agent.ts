@@ -1,0 +1,94 @@
+/** What runs in a loop's thread: any number of tasks at once, on one event loop. */
+import type { MessagePort } from "node:worker_threads";
+import { currentThread, Host, Inbox, lineageLinks, type ToWorker } from "@duck-ts/runtime/internal";
+import * as board from "./board.ts";
+import { ownExecutor } from "./own-executor.ts";
+import { tolerateScripts } from "./tolerate-scripts.ts";
+import type { FromAgent, ToAgent } from "./protocol.ts";
+
+export type LoopData = { readonly control: MessagePort; readonly key: string; readonly head: board.Words };
+
+export function start(data: unknown): void {
+  const { control, key, head } = data as LoopData;
+  ownExecutor().key = key;
+  tolerateScripts();
+  const tell = (message: FromAgent): void => control.postMessage(message);
+  let draining = false;
+  let beat: NodeJS.Timeout | undefined;
+  const began = new Map<string, number>();
+  const host = new Host("concurrent", {
+    started(from, callId, message) {
+      const now = performance.now();
+      began.set(`${from}.${callId}`, now);
+      board.record(head, board.WAIT_HISTOGRAM, Math.max(0, Date.now() - message[6]));
+      beat ??= measureLag(head, () => {
+        if (host.pending > 0) return true;
+        beat = undefined;
+        return false;
+      });
+    },
+    ended(from, message, ok) {
+      const id = `${from}.${message[1]}`;
+      board.record(head, board.RUN_HISTOGRAM, performance.now() - (began.get(id) ?? 0));
+      began.delete(id);
+      Atomics.add(head, ok ? board.COMPLETED : board.FAILED, 1);
+      ended();
+    },
+    dropped() {
+      Atomics.add(head, board.CANCELLED, 1);
+      ended();
+    },
+  });
+  const ended = (): void => {
+    if (Atomics.sub(head, board.OUTSTANDING, 1) === 1 && draining) tell({ t: "drained" });
+  };
+  process.on("exit", () => host.flush());
+  const inboxes = new Map<number, Inbox>();
+  const inboxOf = (from: number): Inbox => {
+    let inbox = inboxes.get(from);
+    if (inbox === undefined) {
+      inbox = new Inbox(from, (answers, transfer) => control.postMessage({ t: "answers", to: from, answers } satisfies FromAgent, transfer as never));
+      inboxes.set(from, inbox);
+    }
+    return inbox;
+  };
+  control.on("message", (message: ToAgent) => {
+    switch (message.t) {
+      case "connect": {
+        const inbox = Inbox.onPort(message.from, message.port, message.bell);
+        message.port.on("message", (batch: readonly ToWorker[]) => host.receive(inbox, batch));
+        return;
+      }
+      case "run":
+        for (const { from, message: run } of message.tasks) host.receive(inboxOf(from), [run]);
+        return;
+      case "cancel":
+        host.receive(inboxOf(message.from), [["cancel", message.callId, message.reason as never]]);
+        return;
+      case "drain":
+        draining = true;
+        if (Atomics.load(head, board.OUTSTANDING) === 0) tell({ t: "drained" });
+        return;
+      case "ping":
+        tell({ t: "pong" });
+        return;
+      default:
+        message satisfies never;
+    }
+  });
+  tell({ t: "ready", links: lineageLinks(currentThread()) });
+}
+
+function measureLag(head: board.Words, goOn: () => boolean): NodeJS.Timeout {
+  let due = performance.now() + board.BEAT_MS;
+  const timer = setInterval(() => {
+    const now = performance.now();
+    Atomics.store(head, board.LAG_US, Math.max(0, Math.round((now - due) * 1000)));
+    Atomics.store(head, board.LAST_BEAT, Date.now() & 0x7fffffff);
+    due = now + board.BEAT_MS;
+    if (!goOn()) clearInterval(timer);
+  }, board.BEAT_MS);
+  Atomics.store(head, board.LAST_BEAT, Date.now() & 0x7fffffff);
+  timer.unref();
+  return timer;
+}

@@ -1,0 +1,195 @@
+import { MessageChannel } from "node:worker_threads";
+import { type Task, type TaskCall, TaskCancelledError, type TaskFuture, type ThreadInfo, WorkerCrashedError } from "@duck-ts/runtime";
+import { encodeError, futureInternals, line, ownDoorbell, Submitter, threadFromLinks } from "@duck-ts/runtime/internal";
+import * as board from "./board.ts";
+import { ManagerNotRunning, UnknownAsyncTaskError } from "./errors.ts";
+import { handles, Manager, refuseOwnLoop } from "./manager.ts";
+import { checkLoopStart, type LoopStartOptions, type SubmitOptions } from "./options.ts";
+import type { FromService, Introduction, ManagerId } from "./protocol.ts";
+import { type ManagerInfo, registryOf } from "./registry.ts";
+import { ask, cause, listenForWorkers, tell, type WorkerNews } from "./service-client.ts";
+import { type LoopStats, loopStats } from "./stats.ts";
+
+/** A running loop, to look at. It offers no way round the guard. */
+export interface LoopHandle {
+  /** The loop's thread, once it is up; it answers from the first task on. */
+  readonly thread: ThreadInfo | null;
+  /** Tasks that wait or run. */
+  readonly pending: number;
+  /** The share of time that the loop was busy since its start, 0 to 1. Blocks for one round trip to the supervisor. */
+  utilization(): number;
+  /** How late the loop's timers run, in milliseconds; grows while a task blocks it. */
+  lagMs(): number;
+}
+
+/**
+ * One event loop in one background thread; its tasks run concurrently. Made by `getOrCreateLoopManager`.
+ *
+ * Duck's `AsyncioLoopManager`.
+ */
+export class LoopManager extends Manager implements WorkerNews {
+  #submitter: Submitter | undefined;
+  #thread: ThreadInfo | null = null;
+  readonly #sent = new Set<TaskFuture<unknown>>();
+
+  /** @internal */
+  static make(intro: Introduction): LoopManager {
+    return new LoopManager(intro);
+  }
+
+  /** Every loop manager that this thread has made or inherited and that is still there. */
+  static allInstances(): LoopManager[] {
+    return [...handles().values()].filter((manager) => manager instanceof LoopManager && !manager.isGone()) as LoopManager[];
+  }
+
+  /** Thread id -> manager id -> what is known of it, for this thread and its ancestors. */
+  static registry(): ReadonlyMap<number, ReadonlyMap<ManagerId | undefined, ManagerInfo>> {
+    return registryOf("loop");
+  }
+
+  /**
+   * Starts the loop in a thread of its own. Returns at once, without waiting for the thread, and tasks may be submitted
+   * at once.
+   *
+   * @throws ManagerAlreadyRunning if it runs; nothing is changed then.
+   * @throws TypeError, RangeError for bad options, before anything changes.
+   */
+  start(options: LoopStartOptions = {}): this {
+    checkLoopStart(options);
+    this.startWith((epoch) => ({
+      epoch,
+      taskType: options.taskType ?? null,
+      daemon: options.daemon ?? false,
+      threadName: options.threadName ?? `duck:loop${this.id === undefined ? "" : `-${this.id}`}`,
+      resourceLimits: options.resourceLimits,
+      abortGraceMs: options.abortGraceMs ?? 500,
+    }));
+    return this;
+  }
+
+  /**
+   * Runs a task on the loop. Await the future, or block on its `result()`.
+   *
+   * @throws ManagerNotRunning, UnknownAsyncTaskError in this order; NotATaskError for what is no task.
+   */
+  submitTask<R>(call: TaskCall<R> | Task<[], R>, options: SubmitOptions = {}): TaskFuture<R> {
+    const prepared = this.prepare(call as TaskCall<unknown>, options, this.submitTask);
+    const future = this.future(prepared, options);
+    const encoded = this.encode(future, options);
+    if (encoded === undefined) return future as TaskFuture<R>;
+    Atomics.add(this.head, board.OUTSTANDING, 1);
+    if (!this.isRunning()) {
+      // It was stopped between the check and the count: stop() may not have seen this task.
+      this.#uncount();
+      future.fail(new TaskCancelledError("The task was cancelled: its loop was stopped at the same moment."));
+      return future as TaskFuture<R>;
+    }
+    try {
+      const port = this.#connect();
+      if (port !== undefined) {
+        this.#sent.add(future);
+        port.send(encoded);
+        if (this.#thread !== null) future.assign(this.#thread);
+        if (options.timeoutMs !== undefined) tell({ op: "watch", key: this.key, callId: future.callId, timeoutMs: options.timeoutMs });
+      } else {
+        tell({ op: "submit", key: this.key, tasks: [{ message: encoded.message, timeoutMs: options.timeoutMs, moved: false }] });
+        listenForWorkers(this.key, this);
+        this.#sent.add(future);
+        futureInternals.whenSettled(future, () => this.#sent.delete(future));
+      }
+    } catch (error) {
+      this.#sent.delete(future);
+      this.#uncount();
+      this.failToSend(future, encoded, error);
+    }
+    return future as TaskFuture<R>;
+  }
+
+  /**
+   * A look at the running loop.
+   *
+   * @throws ManagerNotRunning
+   */
+  getEventLoop(): LoopHandle {
+    if (!this.isRunning()) throw new ManagerNotRunning(this.label, this.whyNot());
+    const { head, key } = this;
+    const thread = (): ThreadInfo | null => this.#thread;
+    return {
+      get thread() {
+        return thread();
+      },
+      get pending() {
+        return Atomics.load(head, board.OUTSTANDING);
+      },
+      utilization: () => ask<number>({ op: "utilization", key }),
+      lagMs: () => board.lagMs(head),
+    };
+  }
+
+  async stats(): Promise<LoopStats> {
+    return loopStats(this.head, this.key);
+  }
+
+  /** @internal */
+  connected(): void {
+    // Loops are connected from this side, at the first task.
+  }
+
+  /** @internal The loop's thread has ended: what it had is lost. */
+  gone(event: Extract<FromService, { op: "gone" }>): void {
+    this.#submitter?.drain();
+    this.#submitter?.close();
+    this.#submitter = undefined;
+    this.#thread = null;
+    const name = event.worker[0]?.name ?? this.label;
+    for (const future of [...this.#sent]) {
+      this.#sent.delete(future);
+      future.assign(threadFromLinks(event.worker));
+      future.fail(new WorkerCrashedError(name, event.exit.reason, event.exit.exitCode, cause(event.exit.message)));
+    }
+  }
+
+  /** @internal */
+  isGone(): boolean {
+    return Atomics.load(this.head, board.STATE) === board.GONE;
+  }
+
+  protected override wrongType(given: string | undefined, expected: string): Error {
+    return new UnknownAsyncTaskError(given, expected);
+  }
+
+  protected override cancelled(future: TaskFuture<unknown>, reason: unknown): void {
+    this.flush();
+    this.#sent.delete(future);
+    tell({ op: "cancel", key: this.key, callId: future.callId, reason: reason === undefined ? undefined : encodeError(reason) });
+    if (this.#submitter !== undefined) this.#submitter.cancel(future.callId, reason);
+  }
+
+  protected override beforeBlocking(): void {
+    refuseOwnLoop(this.key, this.label);
+    this.flush();
+  }
+
+  protected override failureLogger(log: boolean): ((future: TaskFuture<unknown>, thrown: unknown) => void) | undefined {
+    // A failing task of a loop is logged only if nobody looks at it, which the future itself does.
+    return log ? undefined : () => undefined;
+  }
+
+  protected override flush(): void {
+    this.#submitter?.flush();
+  }
+
+  #uncount(): void {
+    if (Atomics.sub(this.head, board.OUTSTANDING, 1) === 1 && !this.isRunning()) tell({ op: "poke", key: this.key });
+  }
+
+  /** The direct port to the loop's thread; `undefined` where this thread cannot hand over ports. */
+  #connect(): Submitter | undefined {
+    if (this.#submitter !== undefined || !line().carriesPorts) return this.#submitter;
+    const { port1, port2 } = new MessageChannel();
+    listenForWorkers(this.key, this);
+    this.#submitter = new Submitter(port1, (future) => this.#sent.delete(future));
+    tell({ op: "connect", key: this.key, port: port2, bell: ownDoorbell() }, [port2]);
+    return this.#submitter;
+  }
+}

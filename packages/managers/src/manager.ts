@@ -1,0 +1,221 @@
+import { inspect } from "node:util";
+import { DeadlockError, TaskCancelledError, TaskFuture, type ThreadInfo } from "@duck-ts/runtime";
+import { currentThread, encodeTask, type EncodedTask, explainTask, futureInternals, isImportingTasks, type Task, type TaskCall, threadFromLinks, threadWide, toTaskCall } from "@duck-ts/runtime/internal";
+import * as board from "./board.ts";
+import { ManagerAlreadyRunning, ManagerNotRunning, UsedWhileImportingError } from "./errors.ts";
+import { checkStop, checkSubmit, type StopOptions, type SubmitOptions } from "./options.ts";
+import { ownExecutor } from "./own-executor.ts";
+import type { Introduction, Kind, ManagerId, Started, StopReport } from "./protocol.ts";
+import { ask, askAsync, tell } from "./service-client.ts";
+import { managerLabel } from "./supervisor/records.ts";
+
+/** A task on its way into a manager. */
+export type Submission = { readonly future: TaskFuture<unknown>; readonly encoded: EncodedTask; readonly options: SubmitOptions };
+
+/** What the two managers have in common: identity, state, the guard, submitting and stopping. */
+export abstract class Manager {
+  readonly #intro: Introduction;
+  readonly #owner: ThreadInfo;
+  readonly #label: string;
+  #started: Started | undefined;
+
+  /** Not for users: managers come from `getOrCreateLoopManager` and `getOrCreateThreadManager`. */
+  protected constructor(intro: Introduction) {
+    this.#intro = intro;
+    this.#owner = intro.owner[0]?.id === currentThread().id ? currentThread() : threadFromLinks(intro.owner);
+    this.#label = managerLabel(intro.kind, intro.id);
+  }
+
+  /** What it is found by; `undefined` for the default one. */
+  get id(): ManagerId | undefined {
+    return this.#intro.id;
+  }
+
+  /** The thread that made it. When that thread ends, it is stopped. */
+  get owner(): ThreadInfo {
+    return this.#owner;
+  }
+
+  /** Whether this is a handle on an ancestor's manager. */
+  get inherited(): boolean {
+    return this.#intro.owner[0]?.id !== currentThread().id;
+  }
+
+  get state(): "idle" | "running" | "stopping" | "stopped" {
+    return board.stateName(Atomics.load(this.head, board.STATE));
+  }
+
+  /** The one task type it takes, or `null` for all. Known while it runs. */
+  get taskType(): string | null {
+    return this.isRunning() ? this.started().taskType : null;
+  }
+
+  /**
+   * Lets it finish what is queued and running, then ends its threads; what is left after `timeoutMs` is terminated.
+   * Every future is settled when the report is there. Stopping what does not run is no error.
+   */
+  async stop(options: StopOptions = {}): Promise<StopReport> {
+    const checked = checkStop(options, `${this.className}.stop`);
+    const was = Atomics.compareExchange(this.head, board.STATE, board.RUNNING, board.STOPPING);
+    if (was !== board.RUNNING && was !== board.STOPPING) return { completed: 0, cancelled: 0, terminated: 0 };
+    this.flush();
+    return askAsync<StopReport>({ op: "stop", key: this.key, ...checked });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  toString(): string {
+    const id = this.id === undefined ? "default" : JSON.stringify(this.id);
+    const type = this.taskType === null ? "" : ` taskType=${JSON.stringify(this.taskType)}`;
+    return `<${this.className} id=${id} state=${this.state}${type} owner="${this.owner.name}"${this.inherited ? " inherited" : ""}>`;
+  }
+
+  /** As users know it, also after a bundler has renamed the class. */
+  protected get className(): string {
+    return this.kind === "loop" ? "LoopManager" : "ThreadPoolManager";
+  }
+
+  /** @internal */
+  get kind(): Kind {
+    return this.#intro.kind;
+  }
+
+  /** @internal */
+  get key(): string {
+    return this.#intro.key;
+  }
+
+  protected get head(): board.Words {
+    return this.#intro.head;
+  }
+
+  /** `pool "io"`, for messages. */
+  protected get label(): string {
+    return this.#label;
+  }
+
+  protected isRunning(): boolean {
+    return Atomics.load(this.head, board.STATE) === board.RUNNING;
+  }
+
+  /** What it was started with, also if another thread started it. */
+  protected started(): Started {
+    const epoch = Atomics.load(this.head, board.EPOCH);
+    if (this.#started?.epoch !== epoch) {
+      this.#started = ask<Started | undefined>({ op: "describe", key: this.key });
+      if (this.#started === undefined) throw new ManagerNotRunning(this.label, this.whyNot());
+    }
+    return this.#started;
+  }
+
+  protected whyNot(): string {
+    switch (Atomics.load(this.head, board.STATE)) {
+      case board.IDLE:
+        return "it was not started yet. Call start() first";
+      case board.GONE:
+        return `its owner, thread "${this.owner.name}", has ended or has replaced it. Get one anew with getOrCreate${this.#intro.kind === "loop" ? "Loop" : "Thread"}Manager()`;
+      case board.STOPPING:
+        return "it is stopping. Wait for stop() to end, then start() it again";
+      default:
+        return "it was stopped. Call start() again";
+    }
+  }
+
+  protected startWith(make: (epoch: number) => Started): void {
+    refuseWhileImporting(`${this.label} was started`);
+    const state = Atomics.load(this.head, board.STATE);
+    if (state === board.GONE) throw new ManagerNotRunning(this.label, this.whyNot());
+    const claimed = Atomics.compareExchange(this.head, board.STATE, board.IDLE, board.RUNNING) === board.IDLE || Atomics.compareExchange(this.head, board.STATE, board.STOPPED, board.RUNNING) === board.STOPPED;
+    if (!claimed) throw new ManagerAlreadyRunning(this.label);
+    const epoch = Atomics.add(this.head, board.EPOCH, 1) + 1;
+    this.#started = make(epoch);
+    tell({ op: "start", key: this.key, started: this.#started });
+  }
+
+  /** The checks that both kinds share, in their order, and the future. */
+  protected prepare(given: TaskCall<unknown> | Task<[], unknown>, options: SubmitOptions, submitter: (...args: never[]) => unknown): { readonly call: TaskCall<unknown>; readonly started: Started; readonly submitter: (...args: never[]) => unknown } {
+    refuseWhileImporting(`A task was submitted to ${this.label}`);
+    checkSubmit(options, `${this.className}.submitTask`);
+    const call = toTaskCall(given);
+    if (!this.isRunning()) throw new ManagerNotRunning(this.label, this.whyNot());
+    const started = this.started();
+    if (started.taskType !== null && options.taskType !== started.taskType) throw this.wrongType(options.taskType, started.taskType);
+    return { call, started, submitter };
+  }
+
+  protected abstract wrongType(given: string | undefined, expected: string): Error;
+
+  protected future(prepared: { readonly call: TaskCall<unknown>; readonly started: Started; readonly submitter: (...args: never[]) => unknown }, options: SubmitOptions): TaskFuture<unknown> {
+    const future = new TaskFuture<unknown>(
+      {
+        call: prepared.call,
+        executor: this.key,
+        executorLabel: this.label,
+        keepAlive: !prepared.started.daemon,
+        onCancel: (cancelled, reason) => this.cancelled(cancelled, reason),
+        beforeBlocking: (waiting) => this.beforeBlocking(waiting),
+        onFailure: this.failureLogger(options.logException ?? true),
+      },
+      prepared.submitter,
+    );
+    if (options.timeoutMs !== undefined) futureInternals.whenSettled(future, () => tell({ op: "done", key: this.key, callId: future.callId }));
+    if (options.signal !== undefined) followSignal(future, options.signal);
+    return future;
+  }
+
+  /** Makes the message; a value that cannot cross fails the future, and nothing else. */
+  protected encode(future: TaskFuture<unknown>, options: SubmitOptions): EncodedTask | undefined {
+    try {
+      return encodeTask(future, options.transfer);
+    } catch (error) {
+      future.fail(error as Error);
+      return undefined;
+    }
+  }
+
+  protected failToSend(future: TaskFuture<unknown>, encoded: EncodedTask, error: unknown): void {
+    future.fail(explainTask(encoded, error));
+  }
+
+  protected abstract cancelled(future: TaskFuture<unknown>, reason: unknown): void;
+  protected abstract beforeBlocking(future: TaskFuture<unknown>): void;
+  protected abstract failureLogger(log: boolean): ((future: TaskFuture<unknown>, thrown: unknown) => void) | undefined;
+  /** Sends what is held back for the end of the turn. */
+  protected abstract flush(): void;
+}
+
+Object.defineProperty(Manager.prototype, inspect.custom, {
+  value(this: Manager): string {
+    return this.toString();
+  },
+});
+
+/** Why nothing may start here. */
+function refuseWhileImporting(what: string): void {
+  if (isImportingTasks()) throw new UsedWhileImportingError(what);
+}
+
+function followSignal(future: TaskFuture<unknown>, signal: AbortSignal): void {
+  const abort = (): void => void future.cancelWith(new TaskCancelledError("The task was cancelled: its signal was aborted.", signal.reason), signal.reason);
+  if (signal.aborted) {
+    queueMicrotask(abort);
+    return;
+  }
+  signal.addEventListener("abort", abort, { once: true });
+  futureInternals.whenSettled(future, () => signal.removeEventListener("abort", abort));
+}
+
+/** A loop's task cannot be waited for on the loop's own thread. */
+export function refuseOwnLoop(key: string, label: string): void {
+  if (ownExecutor().key === key) {
+    throw new DeadlockError([`thread "${currentThread().name}" waits for a task of ${label}, whose event loop is this very thread and stands still while it waits`]);
+  }
+}
+
+/** All managers that this thread has handles of, by key. */
+export function handles(): Map<string, Manager> {
+  return threadWide("manager-handles", () => new Map());
+}
+

@@ -1,0 +1,87 @@
+/**
+ * Threads that tinypool starts, replaces and removes. It runs one task in each for as long as the thread lives, the
+ * agent; all traffic goes over ports of our own. The only place that knows tinypool, whose version is pinned: what it
+ * does at its edges (see docs/adr) is relied upon.
+ */
+import type { MessagePort, ResourceLimits, Transferable } from "node:worker_threads";
+import type { ThreadExit } from "@duck-ts/runtime/internal";
+import Tinypool from "tinypool";
+
+export type CrewOptions = {
+  readonly agent: URL;
+  readonly resourceLimits?: ResourceLimits | undefined;
+  readonly execArgv: readonly string[];
+  /** How many threads there may be at one time, those included that still have to die. */
+  readonly maxThreads: number;
+};
+
+/** One thread of the crew. */
+export interface CrewMember {
+  /** Ends it now. Returns at once; `onExit` has been called when this returns, the thread dies as soon as it can. */
+  terminate(): void;
+}
+
+/** A freshly started thread must not be terminated in the moment it comes up: Node 24 may abort the whole process. */
+const INFANCY_MS = 100;
+
+export class Crew {
+  readonly #pool: Tinypool;
+  readonly #agent: string;
+
+  constructor(options: CrewOptions) {
+    this.#agent = options.agent.href;
+    this.#pool = new Tinypool({
+      runtime: "worker_threads",
+      minThreads: 0,
+      maxThreads: options.maxThreads,
+      concurrentTasksPerWorker: 1,
+      useAtomics: false, // else an idle worker sits in Atomics.wait and its event loop stands still
+      execArgv: [...options.execArgv],
+      ...(options.resourceLimits === undefined ? {} : { resourceLimits: options.resourceLimits }),
+    });
+    // A thread that fails while it has no task: its member was told already, by its port.
+    this.#pool.on("error", () => undefined);
+  }
+
+  /**
+   * Starts a thread with `data` for its agent. `onExit` is called exactly once, as soon as the thread has ended or was
+   * told to. `watched`: our end of a port whose other end is in `transfer`; it closes when the thread ends, which is the
+   * only sign of a process.exit() in it.
+   */
+  start(data: unknown, transfer: readonly Transferable[], watched: MessagePort, exitCode: () => number, onExit: (exit: ThreadExit) => void): CrewMember {
+    const abort = new AbortController();
+    const startedAt = performance.now();
+    let over = false;
+    const end = (exit: ThreadExit): void => {
+      if (over) return;
+      over = true;
+      // What it had said before it ended is still in the port; give it a turn before the port is closed.
+      onExit(exit);
+      watched.close();
+      const age = performance.now() - startedAt;
+      if (age >= INFANCY_MS) abort.abort();
+      else setTimeout(() => abort.abort(), INFANCY_MS - age);
+    };
+    this.#pool.run(data, { filename: this.#agent, name: "default", transferList: [...transfer] as never, signal: abort.signal }).then(
+      () => end({ reason: "exit", exitCode: 0 }),
+      (error: Error & { code?: string }) => {
+        const reason = error?.code === "ERR_WORKER_OUT_OF_MEMORY" ? "out-of-memory" : "error";
+        end({ reason, exitCode: 1, message: error?.stack ?? String(error) });
+      },
+    );
+    // The close of the port and the failure of the run tell of the same end, in either order; the latter knows more.
+    watched.once("close", () => {
+      if (exitCode() >= 0) end({ reason: "exit", exitCode: exitCode() });
+      else setTimeout(() => end({ reason: "terminated", exitCode: undefined }), EXIT_DETAILS_MS);
+    });
+    return { terminate: () => end({ reason: "terminated", exitCode: undefined }) };
+  }
+
+  /** Ends all threads and waits for them. */
+  async destroy(): Promise<void> {
+    await this.#pool.destroy();
+  }
+}
+
+/** How long after the close of a port the reason may still arrive. */
+const EXIT_DETAILS_MS = 20;

@@ -1,0 +1,71 @@
+/** What runs in each worker of a hosted pool (the server's request threads): the module that the pool was made for. */
+import type { MessagePort } from "node:worker_threads";
+import { adoptBell, adoptIdentity, adoptLine, type CarriedIdentity, currentThread, encodeError, Host, Inbox, line as ownLine, lineageLinks, lineHandlers, type RunMessage, type ThreadLink } from "@duck-ts/runtime/internal";
+import { ownExecutor } from "../own-executor.ts";
+import { SERVICE, type ToService } from "../protocol.ts";
+
+export type HostedAgentData = {
+  readonly identity: Omit<CarriedIdentity, "root">;
+  readonly key: string;
+  readonly line: MessagePort;
+  readonly bell: Int32Array;
+  readonly control: MessagePort;
+  readonly traffic: MessagePort;
+  readonly exitCode: Int32Array;
+  readonly module: string;
+  readonly data: unknown;
+};
+
+/** What the host hears over `control`. */
+export type FromHostedAgent = { readonly t: "ready"; readonly links: readonly ThreadLink[] } | { readonly t: "failed"; readonly error: unknown };
+
+type HostedModule = {
+  start(context: { readonly port: MessagePort; readonly data: unknown; readonly thread: { readonly id: number; readonly name: string } }): unknown;
+};
+
+export default async function hostedAgent({ identity, key, line, bell, control, traffic, exitCode, module, data }: HostedAgentData): Promise<void> {
+  adoptIdentity(identity);
+  adoptBell(bell);
+  adoptLine(line);
+  ownExecutor().key = key;
+  let uncaught = false;
+  process.on("uncaughtExceptionMonitor", () => {
+    uncaught = true;
+  });
+  process.on("exit", (code) => {
+    if (!uncaught) Atomics.store(exitCode, 0, code);
+  });
+  runSubmittedTasks(key);
+  const { id, name } = currentThread();
+  let started: { stop?(): unknown } | undefined;
+  try {
+    const { start } = (await import(module)) as HostedModule;
+    started = (await start({ port: traffic, data, thread: { id, name } })) as { stop?(): unknown } | undefined;
+  } catch (error) {
+    control.postMessage({ t: "failed", error: encodeError(error) } satisfies FromHostedAgent);
+    throw error;
+  }
+  control.postMessage({ t: "ready", links: lineageLinks(currentThread()) } satisfies FromHostedAgent);
+  await new Promise<void>((resolve) => {
+    control.once("message", () => resolve()); // "retire"
+    control.once("close", () => resolve());
+  });
+  await started?.stop?.();
+}
+
+/** Tasks that descendants submit to the pool through its manager run beside the requests, on this thread's event loop. */
+function runSubmittedTasks(key: string): void {
+  const host = new Host("concurrent", {
+    ended: (_from, message, ok) => tell({ op: "hostedDone", key, callId: message[1], ok }),
+  });
+  const tell = (message: ToService): void => ownLine().tell(SERVICE, message);
+  const before = lineHandlers().events.get(SERVICE);
+  lineHandlers().events.set(SERVICE, (body) => {
+    const event = body as { op: string; from: number; message: RunMessage };
+    if (event.op !== "runHosted") {
+      before?.(body);
+      return;
+    }
+    host.receive(new Inbox(event.from, (answers) => tell({ op: "hostedAnswers", key, to: event.from, answers })), [event.message]);
+  });
+}

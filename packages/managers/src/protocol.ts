@@ -1,0 +1,114 @@
+/** What managers say across threads: each thread with the service in the supervisor, the service with its workers. */
+import type { MessagePort, ResourceLimits } from "node:worker_threads";
+import type { FromWorker, RunMessage, ThreadExit, ThreadLink } from "@duck-ts/runtime/internal";
+import type { Words } from "./board.ts";
+
+export type Kind = "loop" | "thread";
+export type ManagerId = string | number;
+
+/** What does not change as long as a manager runs. */
+export type Started = {
+  readonly epoch: number;
+  readonly taskType: string | null;
+  readonly daemon: boolean;
+  readonly threadName: string;
+  readonly resourceLimits?: ResourceLimits | undefined;
+  readonly abortGraceMs: number;
+  /** Pools only. */
+  readonly pool?: PoolSettings | undefined;
+};
+
+export type PoolSettings = {
+  readonly slots: Words;
+  readonly maxWorkers: number;
+  readonly minWorkers: number;
+  readonly maxQueue: number;
+  readonly idleTimeoutMs: number;
+  readonly memoryLimitMb: number;
+  readonly workerInit: RunMessage | undefined;
+  /** Whether the owner makes the workers itself and serves them directly. */
+  readonly hosted: boolean;
+};
+
+/** How a manager is introduced to a thread. */
+export type Introduction = {
+  readonly key: string;
+  readonly kind: Kind;
+  readonly id: ManagerId | undefined;
+  readonly owner: readonly ThreadLink[];
+  readonly head: Words;
+};
+
+export type QueuedTask = { readonly message: RunMessage; readonly timeoutMs: number | undefined; readonly moved: boolean };
+
+export type StopReport = { readonly completed: number; readonly cancelled: number; readonly terminated: number };
+
+/** One thread of the lineage that was asked for a manager. */
+export type Asked = { readonly thread: ThreadLink; readonly ids: readonly (ManagerId | undefined)[]; readonly found: boolean };
+
+/** From a thread to the service. */
+export type ToService =
+  | { readonly op: "created"; readonly manager: Introduction; readonly replaces: string | undefined }
+  /** Replied to with `Introduction | undefined`: the nearest ancestor's, else `create`, else nothing. */
+  | { readonly op: "resolve"; readonly kind: Kind; readonly id: ManagerId | undefined; readonly create: Introduction | undefined }
+  | { readonly op: "explain"; readonly kind: Kind; readonly id: ManagerId | undefined }
+  | { readonly op: "describe"; readonly key: string }
+  | { readonly op: "start"; readonly key: string; readonly started: Started }
+  | { readonly op: "stop"; readonly key: string; readonly wait: boolean; readonly timeoutMs: number }
+  | { readonly op: "submit"; readonly key: string; readonly tasks: readonly QueuedTask[] }
+  /** A deadline for a task that went straight to a loop's thread. */
+  | { readonly op: "watch"; readonly key: string; readonly callId: number; readonly timeoutMs: number }
+  | { readonly op: "done"; readonly key: string; readonly callId: number }
+  | { readonly op: "cancel"; readonly key: string; readonly callId: number; readonly reason: unknown }
+  /** May the submitter, itself a worker of the pool, run this queued task? Replied to with a boolean. */
+  | { readonly op: "reclaim"; readonly key: string; readonly callId: number }
+  | { readonly op: "connect"; readonly key: string; readonly port: MessagePort; readonly bell: Int32Array }
+  /** A slot or the queue may have been left waiting for a look. */
+  | { readonly op: "poke"; readonly key: string }
+  /** What a worker of a hosted pool says of tasks that were submitted to its manager. */
+  | { readonly op: "hostedAnswers"; readonly key: string; readonly to: number; readonly answers: readonly FromWorker[] }
+  | { readonly op: "hostedDone"; readonly key: string; readonly callId: number; readonly ok: boolean }
+  | { readonly op: "utilization"; readonly key: string }
+  | { readonly op: "tree" };
+
+/** From the service to a thread. */
+export type FromService =
+  | { readonly op: "connect"; readonly key: string; readonly slot: number; readonly generation: number; readonly port: MessagePort; readonly worker: readonly ThreadLink[] }
+  | { readonly op: "gone"; readonly key: string; readonly slot: number; readonly generation: number; readonly exit: ThreadExit; readonly worker: readonly ThreadLink[]; readonly runThread: number; readonly runCall: number }
+  | { readonly op: "answers"; readonly answers: readonly FromWorker[]; readonly worker: readonly ThreadLink[] }
+  | { readonly op: "lost"; readonly callId: number; readonly exit: ThreadExit; readonly thread: string }
+  | { readonly op: "dropped"; readonly callId: number; readonly why: string }
+  | { readonly op: "expired"; readonly callId: number; readonly timeoutMs: number };
+
+/** From the service to a worker it hosts. */
+export type ToAgent =
+  | { readonly t: "connect"; readonly from: number; readonly port: MessagePort; readonly bell: Int32Array }
+  | { readonly t: "run"; readonly tasks: readonly AgentTask[] }
+  | { readonly t: "cancel"; readonly from: number; readonly callId: number; readonly reason: unknown }
+  /** Tell when nothing is left to do. */
+  | { readonly t: "drain" }
+  | { readonly t: "ping" };
+
+/** `ring`: the word in the worker's claim ring by which either side takes the task; -1: nobody else can. */
+export type AgentTask = { readonly from: number; readonly message: RunMessage; readonly ring: number; readonly beside: boolean };
+
+/** From a hosted worker to the service. */
+export type FromAgent =
+  | { readonly t: "ready"; readonly links: readonly ThreadLink[] }
+  | { readonly t: "failed"; readonly error: unknown }
+  | { readonly t: "answers"; readonly to: number; readonly answers: readonly FromWorker[] }
+  /** The worker has nothing left, and somebody may have something for it. Its slot stays taken until the service decides. */
+  | { readonly t: "free" }
+  /** The worker has begun `count` more of the tasks it was given ahead. */
+  | { readonly t: "begun" }
+  | { readonly t: "recycle" }
+  | { readonly t: "drained" }
+  | { readonly t: "pong" };
+
+export const SERVICE = "managers";
+
+/** Claim words of tasks that were given ahead. */
+export const RING = 64;
+export const RING_OPEN = 0;
+export const RING_BEGUN = 1;
+export const RING_TAKEN_BACK = 2;

@@ -1,0 +1,119 @@
+import type { Answerers, FromWorker, ThreadRecord } from "@duck-ts/runtime/internal";
+import * as board from "../board.ts";
+import type { QueuedTask, StopReport } from "../protocol.ts";
+import type { HostContext, ManagerHost } from "./host-api.ts";
+import { Watchdog } from "./watchdog.ts";
+
+/**
+ * The supervisor's view of a pool that its owner hosts itself. Its workers are the owner's business; tasks that other
+ * threads submit to it run in one of them, beside what the owner gives them.
+ */
+export class HostedHost implements ManagerHost {
+  readonly #context: HostContext;
+  readonly #head: board.Words;
+  readonly #watchdog = new Watchdog();
+  readonly #open = new Map<string, { readonly from: ThreadRecord; readonly worker: ThreadRecord }>();
+  #turn = 0;
+
+  constructor(context: HostContext) {
+    this.#context = context;
+    this.#head = context.manager.intro.head;
+  }
+
+  submit(from: ThreadRecord, tasks: readonly QueuedTask[]): void {
+    for (const { message, timeoutMs } of tasks) {
+      const callId = message[1];
+      Atomics.sub(this.#head, board.QUEUED, 1);
+      const workers = this.#workers();
+      const worker = workers[this.#turn++ % Math.max(1, workers.length)];
+      if (worker === undefined) {
+        this.#count(board.CANCELLED);
+        this.#context.post(from, { op: "dropped", callId, why: "its pool has no worker that is up" });
+        continue;
+      }
+      this.#open.set(`${from.id}.${callId}`, { from, worker });
+      if (timeoutMs !== undefined) this.watch(from, callId, timeoutMs);
+      worker.post({ t: "event", service: "managers", body: { op: "runHosted", from: from.id, message } });
+    }
+  }
+
+  answered(to: number, answers: readonly FromWorker[]): void {
+    for (const [, callId] of answers) {
+      const open = this.#open.get(`${to}.${callId}`);
+      if (open === undefined) continue;
+      this.#open.delete(`${to}.${callId}`);
+      this.#context.post(open.from, { op: "answers", answers, worker: open.worker.links });
+    }
+  }
+
+  ended(ok: boolean): void {
+    this.#count(ok ? board.COMPLETED : board.FAILED);
+  }
+
+  watch(from: ThreadRecord, callId: number, timeoutMs: number): void {
+    this.#watchdog.watch(`${from.id}.${callId}`, timeoutMs, () => {
+      this.#context.post(from, { op: "expired", callId, timeoutMs });
+      this.cancel(from, callId);
+    });
+  }
+
+  done(from: ThreadRecord, callId: number): void {
+    this.#watchdog.callOff(`${from.id}.${callId}`);
+  }
+
+  /** The result is not waited for any more. The worker belongs to its owner, and to the requests it serves. */
+  cancel(from: ThreadRecord, callId: number): void {
+    this.#watchdog.callOff(`${from.id}.${callId}`);
+    this.#open.delete(`${from.id}.${callId}`);
+  }
+
+  stop(): Promise<StopReport> {
+    const cancelled = this.#open.size;
+    this.kill("its pool was stopped");
+    return Promise.resolve({ completed: 0, cancelled, terminated: 0 });
+  }
+
+  kill(why: string): void {
+    for (const [name, { from }] of this.#open) this.#context.post(from, { op: "dropped", callId: Number(name.split(".")[1]), why });
+    this.#open.clear();
+    this.#watchdog.clear();
+    Atomics.store(this.#head, board.OUTSTANDING, 0);
+    this.#context.ended();
+  }
+
+  threadGone(thread: ThreadRecord): void {
+    for (const [name, { from, worker }] of this.#open) {
+      if (worker !== thread && from !== thread) continue;
+      this.#open.delete(name);
+      if (worker !== thread) continue;
+      this.#count(board.FAILED);
+      this.#context.post(from, { op: "lost", callId: Number(name.split(".")[1]), exit: { reason: "terminated", exitCode: undefined }, thread: thread.info?.name ?? "?" });
+    }
+  }
+
+  answerers(): Answerers {
+    return { live: true };
+  }
+
+  waiting(): void {
+    // Its workers run everything at once.
+  }
+
+  threadIds(): number[] {
+    return this.#workers().map((worker) => worker.id);
+  }
+
+  utilization(): number {
+    return 0;
+  }
+
+  #workers(): ThreadRecord[] {
+    const owner = this.#context.manager.ownerId;
+    return [...this.#context.api.threads()].filter((thread) => thread.info?.kind === "request" && thread.info.parent?.id === owner);
+  }
+
+  #count(as: number): void {
+    Atomics.add(this.#head, as, 1);
+    Atomics.sub(this.#head, board.OUTSTANDING, 1);
+  }
+}

@@ -1,0 +1,31 @@
+import { stateName, STATE } from "../board.ts";
+import type { Introduction, Started } from "../protocol.ts";
+import type { ManagerHost } from "./host-api.ts";
+
+/** A manager as the supervisor keeps it. */
+export class ManagerRecord {
+  readonly intro: Introduction;
+  started: Started | undefined;
+  host: ManagerHost | undefined;
+
+  constructor(intro: Introduction) {
+    this.intro = intro;
+  }
+
+  get ownerId(): number {
+    return this.intro.owner[0]?.id as number;
+  }
+
+  get state(): "idle" | "running" | "stopping" | "stopped" {
+    return stateName(Atomics.load(this.intro.head, STATE));
+  }
+
+  get label(): string {
+    return managerLabel(this.intro.kind, this.intro.id);
+  }
+}
+
+/** How people call a manager: `pool "io"`, `loop (default)`. */
+export function managerLabel(kind: "loop" | "thread", id: string | number | undefined): string {
+  return `${kind === "loop" ? "loop" : "pool"} ${id === undefined ? "(default)" : typeof id === "number" ? id : JSON.stringify(id)}`;
+}

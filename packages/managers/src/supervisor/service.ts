@@ -1,0 +1,253 @@
+/** The managers' part of the supervisor: who owns what, and the hosts of what runs. Runs in the supervisor's thread. */
+import { availableParallelism } from "node:os";
+import { createRequire } from "node:module";
+import {
+  type Answerers,
+  entryUrl,
+  logger,
+  REGISTRY_VERSION,
+  type SupervisorApi,
+  type SupervisorService,
+  type ThreadExit,
+  type ThreadRecord,
+  type Wait,
+  type WaitTarget,
+} from "@duck-ts/runtime/internal";
+import * as board from "../board.ts";
+import { type Asked, type FromService, type Introduction, type Kind, type ManagerId, SERVICE, type Started, type StopReport, type ToService } from "../protocol.ts";
+import { formatManagerTree } from "../tree.ts";
+import { buildTree } from "./build-tree.ts";
+import type { HostContext } from "./host-api.ts";
+import { HostedHost } from "./hosted-host.ts";
+import { LoopHost } from "./loop-host.ts";
+import { PoolHost } from "./pool-host.ts";
+import { ManagerRecord } from "./records.ts";
+
+const MAX_QUIET_MANAGERS = Math.max(8, 2 * availableParallelism());
+
+export function createService(api: SupervisorApi): SupervisorService {
+  return new ManagersService(api);
+}
+
+class ManagersService implements SupervisorService {
+  readonly #api: SupervisorApi;
+  readonly #managers = new Map<string, ManagerRecord>();
+  /** By owner thread, kind and id. */
+  readonly #owned = new Map<number, Map<string, ManagerRecord>>();
+  readonly #urls: HostContext["urls"];
+  #warned = false;
+
+  constructor(api: SupervisorApi) {
+    this.#api = api;
+    const runtime = createRequire(import.meta.url).resolve("@duck-ts/runtime");
+    this.#urls = {
+      poolAgent: entryUrl("./pool/agent.js", "@duck-ts/managers", import.meta.url.replace(/supervisor\/[^/]*$/, "")),
+      loopAgent: entryUrl("./loop-agent.js", "@duck-ts/managers", import.meta.url.replace(/supervisor\/[^/]*$/, "")),
+      entry: new URL("./worker/entry.js", `file://${runtime}`),
+    };
+  }
+
+  call(from: ThreadRecord, body: unknown, reply: ((value: unknown) => void) | undefined): void {
+    const message = body as ToService;
+    switch (message.op) {
+      case "created":
+        this.#created(message.manager, message.replaces);
+        return;
+      case "resolve":
+        reply?.(this.#resolve(from, message.kind, message.id, message.create));
+        return;
+      case "explain":
+        reply?.(this.#ask(from, message.kind, message.id));
+        return;
+      case "describe":
+        reply?.(this.#managers.get(message.key)?.started);
+        return;
+      case "start":
+        this.#start(message.key, message.started);
+        return;
+      case "stop":
+        this.#stop(from, message, reply);
+        return;
+      case "submit": {
+        const host = this.#managers.get(message.key)?.host;
+        if (host !== undefined) host.submit(from, message.tasks);
+        else for (const task of message.tasks) this.#post(from, { op: "dropped", callId: task.message[1], why: "its manager has stopped" });
+        return;
+      }
+      case "watch":
+        this.#managers.get(message.key)?.host?.watch(from, message.callId, message.timeoutMs);
+        return;
+      case "done":
+        this.#managers.get(message.key)?.host?.done(from, message.callId);
+        return;
+      case "cancel":
+        this.#managers.get(message.key)?.host?.cancel(from, message.callId, message.reason);
+        return;
+      case "reclaim": {
+        const host = this.#managers.get(message.key)?.host;
+        reply?.(host instanceof PoolHost && host.reclaim(from, message.callId));
+        return;
+      }
+      case "connect": {
+        const host = this.#managers.get(message.key)?.host;
+        if (host instanceof LoopHost) host.connect(from, message.port, message.bell);
+        else message.port.close();
+        return;
+      }
+      case "poke": {
+        const host = this.#managers.get(message.key)?.host;
+        if (host instanceof PoolHost || host instanceof LoopHost) host.poke();
+        return;
+      }
+      case "hostedAnswers": {
+        const host = this.#managers.get(message.key)?.host;
+        if (host instanceof HostedHost) host.answered(message.to, message.answers);
+        return;
+      }
+      case "hostedDone": {
+        const host = this.#managers.get(message.key)?.host;
+        if (host instanceof HostedHost) host.ended(message.ok);
+        return;
+      }
+      case "utilization":
+        reply?.(this.#managers.get(message.key)?.host?.utilization() ?? 0);
+        return;
+      case "tree":
+        reply?.(buildTree(this.#api, this.#managers.values()));
+        return;
+      default:
+        message satisfies never;
+    }
+  }
+
+  threadGone(thread: ThreadRecord, exit: ThreadExit): void {
+    for (const manager of this.#managers.values()) manager.host?.threadGone(thread);
+    const owned = this.#owned.get(thread.id);
+    if (owned === undefined) return;
+    this.#owned.delete(thread.id);
+    for (const manager of owned.values()) {
+      this.#managers.delete(manager.intro.key);
+      Atomics.store(manager.intro.head, board.STATE, board.GONE);
+      manager.host?.kill(`its owner, thread "${thread.info?.name}", ended (${exit.reason})`);
+      Atomics.store(manager.intro.head, board.STATE, board.GONE);
+    }
+    this.#changed();
+  }
+
+  answerers(target: Extract<WaitTarget, { on: "task" }>, waiter: number): Answerers {
+    return this.#managers.get(target.executor)?.host?.answerers(target, waiter) ?? { live: true };
+  }
+
+  waiting(thread: ThreadRecord, wait: Wait): void {
+    if (wait.target.on === "task") this.#managers.get(wait.target.executor)?.host?.waiting(thread, wait);
+  }
+
+  unwaiting(): void {
+    // Hosts act when a wait begins; its end needs nothing from them.
+  }
+
+  #post(thread: ThreadRecord | number, event: FromService, transfer?: readonly unknown[]): void {
+    const record = typeof thread === "number" ? this.#api.thread(thread) : thread;
+    record?.post({ t: "event", service: SERVICE, body: event }, transfer as never);
+  }
+
+  #changed(): void {
+    Atomics.add(this.#api.root.words, REGISTRY_VERSION, 1);
+  }
+
+  #slot(kind: Kind, id: ManagerId | undefined): string {
+    return `${kind}:${typeof id}:${String(id)}`;
+  }
+
+  #created(intro: Introduction, replaces: string | undefined): void {
+    const record = new ManagerRecord(intro);
+    this.#managers.set(intro.key, record);
+    const owner = record.ownerId;
+    const owned = this.#owned.get(owner) ?? new Map<string, ManagerRecord>();
+    this.#owned.set(owner, owned);
+    owned.set(this.#slot(intro.kind, intro.id), record);
+    this.#changed();
+    const old = replaces === undefined ? undefined : this.#managers.get(replaces);
+    if (old !== undefined) this.#replaced(old);
+  }
+
+  /** Another manager has taken this one's id: it drains, stops and is forgotten. */
+  #replaced(old: ManagerRecord): void {
+    const { head } = old.intro;
+    const end = (): void => {
+      this.#managers.delete(old.intro.key);
+      Atomics.store(head, board.STATE, board.GONE);
+    };
+    if (old.host === undefined) return end();
+    Atomics.compareExchange(head, board.STATE, board.RUNNING, board.STOPPING);
+    void old.host.stop({ wait: true, timeoutMs: 30_000 }).then(end);
+  }
+
+  /** Each thread of the lineage with the ids it has; stops at the first that has the wanted one. */
+  #ask(from: ThreadRecord, kind: Kind, id: ManagerId | undefined): Asked[] {
+    const asked: Asked[] = [];
+    for (const link of from.links) {
+      const owned = this.#owned.get(link.id);
+      const ids = [...(owned?.values() ?? [])].filter((manager) => manager.intro.kind === kind).map((manager) => manager.intro.id);
+      const found = owned?.has(this.#slot(kind, id)) === true;
+      asked.push({ thread: link, ids, found });
+      if (found) break;
+    }
+    return asked;
+  }
+
+  #resolve(from: ThreadRecord, kind: Kind, id: ManagerId | undefined, create: Introduction | undefined): Introduction | undefined {
+    for (const link of from.links) {
+      const manager = this.#owned.get(link.id)?.get(this.#slot(kind, id));
+      if (manager !== undefined) return manager.intro;
+    }
+    if (create !== undefined) this.#created(create, undefined);
+    return create;
+  }
+
+  #start(key: string, started: Started): void {
+    const manager = this.#managers.get(key);
+    if (manager === undefined) return;
+    manager.started = started;
+    const context: HostContext = {
+      api: this.#api,
+      manager,
+      started,
+      urls: this.#urls,
+      post: (thread, event, transfer) => this.#post(thread, event, transfer),
+      ended: () => {
+        manager.host = undefined;
+        Atomics.add(manager.intro.head, board.EPOCH, 1);
+        Atomics.compareExchange(manager.intro.head, board.STATE, board.STOPPING, board.STOPPED);
+      },
+    };
+    if (started.pool === undefined) manager.host = new LoopHost(context);
+    else manager.host = started.pool.hosted ? new HostedHost(context) : new PoolHost(context, started.pool);
+    this.#warnOfSurplus();
+  }
+
+  #stop(from: ThreadRecord, message: Extract<ToService, { op: "stop" }>, reply: ((value: unknown) => void) | undefined): void {
+    const host = this.#managers.get(message.key)?.host;
+    const nothing: StopReport = { completed: 0, cancelled: 0, terminated: 0 };
+    if (host === undefined) {
+      reply?.(nothing);
+      return;
+    }
+    const report = host.stop(message);
+    // Asked by one of its own workers, whose task cannot end before it has its answer.
+    if (host.threadIds().includes(from.id)) reply?.(nothing);
+    else void report.then(reply);
+  }
+
+  #warnOfSurplus(): void {
+    if (this.#warned) return;
+    let running = 0;
+    for (const manager of this.#managers.values()) if (manager.state === "running") running += 1;
+    if (running <= MAX_QUIET_MANAGERS) return;
+    this.#warned = true;
+    logger().warn(
+      { running, limit: MAX_QUIET_MANAGERS },
+      `${running} managers run in this process; each has threads of its own. Share managers by id through the lineage instead of making one per request or job.\n${formatManagerTree(buildTree(this.#api, this.#managers.values()))}`,
+    );
+  }
+}

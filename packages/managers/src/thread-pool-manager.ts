@@ -1,0 +1,310 @@
+import type { MessagePort } from "node:worker_threads";
+import { DeadlockError, type Task, type TaskCall, TaskCancelledError, type TaskFuture, type ThreadInfo, WorkerCrashedError } from "@duck-ts/runtime";
+import { currentThread, type EncodedTask, encodeError, encodeTask, futureInternals, logger, Submitter, TaskContext, runInTask, taskFunction, threadFromLinks } from "@duck-ts/runtime/internal";
+import * as board from "./board.ts";
+import { ManagerNotRunning, QueueFullError, UnknownTaskError } from "./errors.ts";
+import { handles, Manager } from "./manager.ts";
+import { checkPoolStart, type PoolStartOptions, type SubmitOptions } from "./options.ts";
+import { ownExecutor } from "./own-executor.ts";
+import type { FromService, Introduction, ManagerId, PoolSettings, QueuedTask } from "./protocol.ts";
+import { type ManagerInfo, registryOf } from "./registry.ts";
+import { ask, cause, listenForWorkers, tell, type WorkerNews } from "./service-client.ts";
+import { type PoolStats, poolStats } from "./stats.ts";
+
+/** A running pool, to look at. It offers no way round the guard. */
+export interface PoolHandle {
+  /** Threads there are now. */
+  readonly workers: number;
+  /** Tasks that wait for a thread. */
+  readonly queued: number;
+  /** Tasks that run. */
+  readonly active: number;
+}
+
+/** A worker that this thread may hand tasks to directly. */
+type Connection = { readonly port: Submitter; readonly generation: number; readonly thread: ThreadInfo; readonly given: Map<number, { readonly future: TaskFuture<unknown>; readonly moved: boolean }> };
+
+/**
+ * A pool of threads, each of which runs one task at a time, first come first served for all threads that submit.
+ * Made by `getOrCreateThreadManager`.
+ *
+ * Duck's `ThreadPoolManager`.
+ */
+export class ThreadPoolManager extends Manager implements WorkerNews {
+  #connections: (Connection | undefined)[] = [];
+  #outbox: QueuedTask[] = [];
+  #listening = false;
+
+  /** @internal */
+  static make(intro: Introduction): ThreadPoolManager {
+    return new ThreadPoolManager(intro);
+  }
+
+  /** Every pool manager that this thread has made or inherited and that is still there. */
+  static allInstances(): ThreadPoolManager[] {
+    return [...handles().values()].filter((manager) => manager instanceof ThreadPoolManager && !manager.isGone()) as ThreadPoolManager[];
+  }
+
+  /** Thread id -> manager id -> what is known of it, for this thread and its ancestors. */
+  static registry(): ReadonlyMap<number, ReadonlyMap<ManagerId | undefined, ManagerInfo>> {
+    return registryOf("thread");
+  }
+
+  /**
+   * Opens the pool. Returns at once; threads are started when tasks come (`minWorkers` of them now), and tasks may be
+   * submitted at once.
+   *
+   * @throws ManagerAlreadyRunning if it runs; nothing is changed then.
+   * @throws TypeError, RangeError for bad options, before anything changes.
+   */
+  start(options: PoolStartOptions): this {
+    checkPoolStart(options);
+    const workerInit = options.workerInit === undefined ? undefined : this.#encodeInit(options.workerInit);
+    this.startWith((epoch) => ({
+      epoch,
+      taskType: options.taskType ?? null,
+      daemon: options.daemon ?? false,
+      threadName: options.threadNamePrefix ?? `duck:pool${this.id === undefined ? "" : `-${this.id}`}`,
+      resourceLimits: options.resourceLimits,
+      abortGraceMs: options.abortGraceMs ?? 500,
+      pool: {
+        slots: board.newSlots(options.maxWorkers),
+        maxWorkers: options.maxWorkers,
+        minWorkers: options.minWorkers ?? 0,
+        maxQueue: options.maxQueue ?? Number.POSITIVE_INFINITY,
+        idleTimeoutMs: options.idleTimeoutMs ?? Number.POSITIVE_INFINITY,
+        memoryLimitMb: options.memoryLimitMb ?? Number.POSITIVE_INFINITY,
+        workerInit,
+        hosted: false,
+      },
+    }));
+    return this;
+  }
+
+  /**
+   * Runs a task in one of the threads. Await the future, or block on its `result()`.
+   *
+   * @throws ManagerNotRunning, UnknownTaskError, QueueFullError in this order; NotATaskError for what is no task.
+   */
+  submitTask<R>(call: TaskCall<R> | Task<[], R>, options: SubmitOptions = {}): TaskFuture<R> {
+    const prepared = this.prepare(call as TaskCall<unknown>, options, this.submitTask);
+    const settings = prepared.started.pool as PoolSettings;
+    const capacity = settings.maxWorkers + settings.maxQueue;
+    if (Atomics.add(this.head, board.OUTSTANDING, 1) >= capacity) {
+      Atomics.sub(this.head, board.OUTSTANDING, 1);
+      Atomics.add(this.head, board.REJECTED, 1);
+      throw new QueueFullError(this.label, settings.maxQueue);
+    }
+    const future = this.future(prepared, options);
+    const encoded = this.encode(future, options);
+    if (encoded === undefined) {
+      this.#uncount();
+      return future as TaskFuture<R>;
+    }
+    if (!this.#giveDirectly(future, encoded, settings, options)) this.#queue(future, encoded, options);
+    return future as TaskFuture<R>;
+  }
+
+  /**
+   * A look at the running pool.
+   *
+   * @throws ManagerNotRunning
+   */
+  getPool(): PoolHandle {
+    if (!this.isRunning()) throw new ManagerNotRunning(this.label, this.whyNot());
+    const { head } = this;
+    const queued = (): number => Math.min(Atomics.load(head, board.OUTSTANDING), Atomics.load(head, board.QUEUED) + Atomics.load(head, board.AHEAD));
+    return {
+      get workers() {
+        return Atomics.load(head, board.WORKERS);
+      },
+      get queued() {
+        return queued();
+      },
+      get active() {
+        return Atomics.load(head, board.OUTSTANDING) - queued();
+      },
+    };
+  }
+
+  async stats(): Promise<PoolStats> {
+    return poolStats(this.head, this.key);
+  }
+
+  /** @internal Opens the pool as one whose workers this thread makes and serves itself. */
+  startHosted(taskType: string, maxWorkers: number, threadName: string): board.Words {
+    const pool: PoolSettings = {
+      slots: board.newSlots(0),
+      maxWorkers,
+      minWorkers: 0,
+      maxQueue: Number.POSITIVE_INFINITY,
+      idleTimeoutMs: Number.POSITIVE_INFINITY,
+      memoryLimitMb: Number.POSITIVE_INFINITY,
+      workerInit: undefined,
+      hosted: true,
+    };
+    this.startWith((epoch) => ({ epoch, taskType, daemon: true, threadName, abortGraceMs: 500, pool }));
+    return this.head;
+  }
+
+  /** @internal A worker can be reached directly from now on. */
+  connected(event: Extract<FromService, { op: "connect" }>): void {
+    const thread = threadFromLinks(event.worker);
+    const given: Connection["given"] = new Map();
+    const port = new Submitter(event.port as MessagePort, (future) => given.delete(future.callId));
+    this.#connections[event.slot]?.port.close();
+    this.#connections[event.slot] = { port, generation: event.generation, thread, given };
+  }
+
+  /** @internal A worker has ended: what it had begun is lost, what it had not begun goes to another. */
+  gone(event: Extract<FromService, { op: "gone" }>): void {
+    const connection = this.#connections[event.slot];
+    if (connection === undefined || connection.generation !== event.generation) return;
+    connection.port.drain(); // what it answered before it ended counts
+    connection.port.close();
+    this.#connections[event.slot] = undefined;
+    const me = currentThread().id;
+    for (const [callId, { future, moved }] of connection.given) {
+      if (future.done) continue;
+      const begun = event.runThread === me && event.runCall === callId;
+      if (begun || moved) {
+        if (!begun) this.#uncount();
+        future.assign(connection.thread);
+        future.fail(new WorkerCrashedError(connection.thread.name, event.exit.reason, event.exit.exitCode, cause(event.exit.message)));
+      } else this.#again(future);
+    }
+  }
+
+  /** @internal */
+  isGone(): boolean {
+    return Atomics.load(this.head, board.STATE) === board.GONE;
+  }
+
+  protected override wrongType(given: string | undefined, expected: string): Error {
+    return new UnknownTaskError(given, expected);
+  }
+
+  protected override cancelled(future: TaskFuture<unknown>, reason: unknown): void {
+    this.flush();
+    tell({ op: "cancel", key: this.key, callId: future.callId, reason: reason === undefined ? undefined : encodeError(reason) });
+    for (const connection of this.#connections) if (connection?.given.has(future.callId)) connection.port.cancel(future.callId, reason);
+  }
+
+  protected override beforeBlocking(future: TaskFuture<unknown>): void {
+    this.flush();
+    if (ownExecutor().key === this.key) this.#runHere(future);
+  }
+
+  protected override failureLogger(log: boolean): (future: TaskFuture<unknown>, thrown: unknown) => void {
+    if (!log) return () => undefined;
+    return (future, thrown) => {
+      logger().warn({ err: thrown, task: future.taskId, taskName: future.call.task.id, manager: this.id ?? null, thread: future.worker?.name }, `a task of ${this.label} failed`);
+    };
+  }
+
+  protected override flush(): void {
+    for (const connection of this.#connections) connection?.port.flush();
+    if (this.#outbox.length === 0) return;
+    const tasks = this.#outbox;
+    this.#outbox = [];
+    tell({ op: "submit", key: this.key, tasks });
+  }
+
+  #encodeInit(call: TaskCall<void>): PoolSettings["workerInit"] {
+    const future = { callId: 0, call: call as TaskCall<unknown> } as TaskFuture<unknown>;
+    return encodeTask(future, undefined).message;
+  }
+
+  /** A free worker that this thread knows takes the task without a detour, if nobody waits before it. */
+  #giveDirectly(future: TaskFuture<unknown>, encoded: EncodedTask, settings: PoolSettings, options: SubmitOptions): boolean {
+    if (options.timeoutMs !== undefined || Atomics.load(this.head, board.QUEUED) > 0) return false;
+    for (let slot = 0; slot < this.#connections.length; slot++) {
+      const connection = this.#connections[slot];
+      if (connection === undefined) continue;
+      const at = slot * board.SLOT_WORDS + board.SLOT_STATE;
+      const free = board.slotWord(connection.generation, board.FREE);
+      if (Atomics.compareExchange(settings.slots, at, free, board.slotWord(connection.generation, board.TAKEN)) !== free) continue;
+      connection.given.set(future.callId, { future, moved: encoded.transfer.length > 0 });
+      future.assign(connection.thread);
+      try {
+        connection.port.send(encoded);
+      } catch (error) {
+        connection.given.delete(future.callId);
+        this.failToSend(future, encoded, error);
+        Atomics.compareExchange(settings.slots, at, board.slotWord(connection.generation, board.TAKEN), free);
+        this.#uncount();
+        tell({ op: "poke", key: this.key }); // somebody may have queued a task while we held the slot
+      }
+      return true;
+    }
+    return false;
+  }
+
+  #queue(future: TaskFuture<unknown>, encoded: EncodedTask, options: SubmitOptions): void {
+    if (!this.#listening) {
+      this.#listening = true;
+      listenForWorkers(this.key, this);
+    }
+    Atomics.add(this.head, board.QUEUED, 1);
+    const task: QueuedTask = { message: encoded.message, timeoutMs: options.timeoutMs, moved: encoded.transfer.length > 0 };
+    if (encoded.copied) {
+      if (this.#outbox.push(task) === 1) queueMicrotask(() => this.flush());
+      return;
+    }
+    this.flush();
+    try {
+      tell({ op: "submit", key: this.key, tasks: [task] }, encoded.transfer);
+    } catch (error) {
+      Atomics.sub(this.head, board.QUEUED, 1);
+      this.failToSend(future, encoded, error);
+      this.#uncount();
+    }
+  }
+
+  /** A task whose worker ended before it began: once more, by way of the queue. */
+  #again(future: TaskFuture<unknown>): void {
+    if (!this.isRunning()) {
+      this.#uncount();
+      future.fail(new TaskCancelledError("The task was cancelled: its pool was stopped before it began."));
+      return;
+    }
+    const encoded = this.encode(future, {});
+    if (encoded === undefined) this.#uncount();
+    else this.#queue(future, encoded, {});
+  }
+
+  /**
+   * This thread, a worker of this very pool, is about to stand still for a task of the pool. If that task has not begun
+   * it runs here and now: so a pool never waits for itself. An asynchronous task cannot: it needs the event loop.
+   */
+  #runHere(future: TaskFuture<unknown>): void {
+    const fn = taskFunction(future.call.task);
+    if (fn.constructor.name === "AsyncFunction") return;
+    if (!ask<boolean>({ op: "reclaim", key: this.key, callId: future.callId })) return;
+    future.assign(currentThread());
+    let ok = true;
+    let value: unknown;
+    try {
+      const args = structuredClone(future.call.args) as unknown[];
+      value = runInTask(new TaskContext(future.taskId), () => fn(...args));
+    } catch (thrown) {
+      ok = false;
+      value = thrown;
+    }
+    Atomics.add(this.head, ok ? board.COMPLETED : board.FAILED, 1);
+    this.#uncount();
+    if (ok && typeof (value as PromiseLike<unknown> | null)?.then === "function") {
+      (value as PromiseLike<unknown>).then(
+        (result) => future.setResult(result),
+        (thrown: unknown) => futureInternals.settle(future, { ok: false, thrown, cancelled: false }),
+      );
+      throw new DeadlockError([`thread "${currentThread().name}" waits for a promise of its own event loop: task ${future.call.task.id} ran there, since its pool had no other thread free`]);
+    }
+    if (ok) future.setResult(value);
+    else future.failWith(value);
+  }
+
+  #uncount(): void {
+    if (Atomics.sub(this.head, board.OUTSTANDING, 1) === 1 && !this.isRunning()) tell({ op: "poke", key: this.key });
+  }
+}

@@ -1,0 +1,124 @@
+import { currentThread } from "../thread/identity.ts";
+import { threadWide } from "../thread/shared-state.ts";
+
+/**
+ * Each thread has one doorbell: a counter in shared memory. Whoever posts to one of the thread's ports rings it
+ * afterwards. A thread that blocks waits on the counter and then empties its ports itself; a thread that does not block
+ * ignores the bell, since its event loop reads the ports.
+ */
+export type Doorbell = Int32Array;
+
+/** Spinning this long before sleeping makes short blocking calls several times faster (a kernel wake-up costs 15 to 60 us). */
+const SPIN_MS = 0.05;
+
+type Mailboxes = { bell: Doorbell; readonly ports: Set<Drainable>; depth: number };
+
+/** Something that holds messages for this thread and can be emptied without an event loop. */
+export interface Drainable {
+  drain(): void;
+}
+
+function mailboxes(): Mailboxes {
+  return threadWide("mailboxes", () => ({
+    bell: new Int32Array(new SharedArrayBuffer(8)),
+    ports: new Set(),
+    depth: 0,
+  }));
+}
+
+/** This thread's own bell, to be given to whoever will post to it. */
+export function ownDoorbell(): Doorbell {
+  return mailboxes().bell;
+}
+
+/** Uses the bell that this thread's spawner made, so that the spawner can give it to others before the thread is up. */
+export function adoptBell(bell: Doorbell): void {
+  mailboxes().bell = bell;
+}
+
+/** Makes sure that a blocked thread takes what was just posted to it. */
+export function ring(bell: Doorbell): void {
+  Atomics.add(bell, 0, 1);
+  Atomics.notify(bell, 0);
+}
+
+/** From now on a blocking wait in this thread empties `mailbox` too. Returns the way to end that. */
+export function drainWhileBlocked(mailbox: Drainable): () => void {
+  const { ports } = mailboxes();
+  ports.add(mailbox);
+  return () => ports.delete(mailbox);
+}
+
+/** Takes everything that has arrived on this thread's ports. */
+export function drainMailboxes(): void {
+  for (const port of mailboxes().ports) port.drain();
+}
+
+/** Whether this thread stands in a blocking wait right now (code that runs then must not run user callbacks). */
+export function isBlocked(): boolean {
+  return mailboxes().depth > 0;
+}
+
+export type BlockingWait = {
+  /** Whether the wait is over. Asked after each emptying of the ports. */
+  readonly done: () => boolean;
+  /** Absolute, on `performance.now()`'s clock; Infinity for none. */
+  readonly deadline: number;
+  /** Called once if the wait is not over after `patienceMs`: time to tell the supervisor. */
+  readonly onPatienceLost?: () => void;
+  readonly patienceMs?: number;
+};
+
+/**
+ * Blocks this thread until `done()` or the deadline; returns `done()`. Depends on nothing but the bell and the threads
+ * that answer, never on this thread's event loop.
+ */
+export function blockUntil(wait: BlockingWait): boolean {
+  const boxes = mailboxes();
+  const { bell } = boxes;
+  let patience =
+    wait.onPatienceLost === undefined ? Number.POSITIVE_INFINITY : performance.now() + (wait.patienceMs ?? 0);
+  boxes.depth += 1;
+  try {
+    for (;;) {
+      const heard = Atomics.load(bell, 0);
+      drainMailboxes();
+      if (wait.done()) return true;
+      let now = performance.now();
+      if (now >= wait.deadline) return false;
+      if (now >= patience) {
+        patience = Number.POSITIVE_INFINITY;
+        wait.onPatienceLost?.();
+        continue; // what it did may have ended the wait
+      }
+      const spinUntil = Math.min(now + SPIN_MS, wait.deadline);
+      while (Atomics.load(bell, 0) === heard && now < spinUntil) now = performance.now();
+      if (Atomics.load(bell, 0) !== heard) continue;
+      const until = Math.min(wait.deadline, patience);
+      Atomics.wait(bell, 0, heard, until === Number.POSITIVE_INFINITY ? undefined : Math.max(0, until - now));
+    }
+  } finally {
+    boxes.depth -= 1;
+  }
+}
+
+const forbidden = (): { why: string | undefined } => threadWide("blocking-forbidden", () => ({ why: undefined }));
+
+/** From now on `result()` throws `BlockingNotAllowedError` in this thread, giving `why`. Returns the way to allow it again. */
+export function forbidBlocking(why: string): () => void {
+  const own = forbidden();
+  own.why = why;
+  return () => {
+    if (own.why === why) own.why = undefined;
+  };
+}
+
+/** Why this thread must not block, if it must not. */
+export function blockingForbidden(): string | undefined {
+  return forbidden().why;
+}
+
+/** The name that messages about blocking use for this thread. */
+export function threadLabel(): string {
+  return currentThread().name;
+}

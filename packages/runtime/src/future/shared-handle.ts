@@ -1,0 +1,131 @@
+import { line, lineHandlers } from "../supervisor/line.ts";
+import { currentThread } from "../thread/identity.ts";
+import { threadWide } from "../thread/shared-state.ts";
+import { decodeThrown, encodeError } from "../wire/error-codec.ts";
+import type { WireOutcome } from "../wire/messages.ts";
+import { decodeValue, encodeValue, registerSpecialKind } from "../wire/value-codec.ts";
+import { TaskCancelledError } from "../errors.ts";
+import { futureInternals, type Outcome, SyncFuture } from "./sync-future.ts";
+
+/** What a future needs of its life in several threads. */
+export interface SharedHandle {
+  readonly id: string;
+  /** Whether this thread's write is the first of all threads'; if so the others are told. */
+  claim(outcome: Outcome<unknown>): boolean;
+  keepAliveUntilSettled(): void;
+}
+
+/** What crosses: an id, and a word of shared memory in which the first writer leaves its mark. */
+type Passport = { readonly id: string; readonly claimed: Int32Array };
+
+type Shared = { next: number; readonly held: Map<string, WeakRef<SyncFuture<unknown>>>; readonly fromWire: Set<string>; readonly kept: Map<string, SyncFuture<unknown>>; readonly collected: FinalizationRegistry<string> };
+
+const shared = (): Shared =>
+  threadWide("shared-futures", () => {
+    const own: Shared = {
+      next: 0,
+      held: new Map(),
+      fromWire: new Set(),
+      kept: new Map(),
+      collected: new FinalizationRegistry((id) => {
+        if (own.held.get(id)?.deref() !== undefined) return;
+        own.held.delete(id);
+        line().post({ t: "future.release", id });
+      }),
+    };
+    lineHandlers().future = (id, outcome) => settleFromWire(own, id, outcome);
+    return own;
+  });
+
+function settleFromWire(own: Shared, id: string, outcome: WireOutcome): void {
+  const future = own.held.get(id)?.deref();
+  if (future === undefined) return;
+  own.fromWire.add(id);
+  try {
+    futureInternals.settle(future, revive(outcome));
+  } finally {
+    own.fromWire.delete(id);
+  }
+}
+
+function revive(outcome: WireOutcome): Outcome<unknown> {
+  if (outcome.ok) return { ok: true, value: decodeValue(outcome.value, outcome.specials) };
+  const thrown = decodeThrown(outcome.error);
+  return { ok: false, thrown, cancelled: thrown instanceof TaskCancelledError };
+}
+
+function send(id: string, outcome: Outcome<unknown>): void {
+  if (!outcome.ok) {
+    line().post({ t: "future.settle", id, outcome: { ok: false, error: encodeError(outcome.thrown) } });
+    return;
+  }
+  const { value, specials } = encodeValue(outcome.value, [], "value");
+  try {
+    line().post({ t: "future.settle", id, outcome: { ok: true, value, specials } });
+  } catch (cause) {
+    line().post({ t: "future.settle", id, outcome: { ok: false, error: encodeError(cause) } });
+  }
+}
+
+function handle(future: SyncFuture<unknown>, { id, claimed }: Passport): SharedHandle {
+  const own = shared();
+  own.held.set(id, new WeakRef(future));
+  own.collected.register(future, id);
+  line().post({ t: "future.hold", id });
+  let keeping = false;
+  return {
+    id,
+    claim(outcome) {
+      if (keeping) {
+        keeping = false;
+        own.kept.delete(id);
+        line().letGo();
+      }
+      if (own.fromWire.has(id)) return true; // another thread won, and this is its word
+      if (Atomics.compareExchange(claimed, 0, 0, 1) !== 0) return false;
+      send(id, outcome);
+      return true;
+    },
+    keepAliveUntilSettled() {
+      if (keeping) return;
+      keeping = true;
+      own.kept.set(id, future);
+      line().hold();
+    },
+  };
+}
+
+const passports = new WeakMap<SyncFuture<unknown>, Passport>();
+
+function passportOf(future: SyncFuture<unknown>): Passport {
+  const known = passports.get(future);
+  if (known !== undefined) return known;
+  const own = shared();
+  own.next += 1;
+  const passport: Passport = { id: `${currentThread().id}.${own.next}`, claimed: new Int32Array(new SharedArrayBuffer(4)) };
+  passports.set(future, passport);
+  futureInternals.share(future, () => handle(future, passport));
+  const outcome = futureInternals.outcome(future);
+  if (outcome !== undefined && Atomics.compareExchange(passport.claimed, 0, 0, 1) === 0) send(passport.id, outcome);
+  return passport;
+}
+
+function fromPassport(passport: Passport): SyncFuture<unknown> {
+  const here = shared().held.get(passport.id)?.deref();
+  if (here !== undefined) return here; // it came home, or came twice
+  const future = new SyncFuture<unknown>();
+  passports.set(future, passport);
+  futureInternals.share(future, () => handle(future, passport));
+  futureInternals.markObserved(future);
+  return future;
+}
+
+/** Lets futures travel inside arguments and results. */
+export function registerFutureKind(): void {
+  registerSpecialKind({
+    tag: "future",
+    is: (value) => value instanceof SyncFuture,
+    encode: (value) => passportOf(value as SyncFuture<unknown>),
+    decode: (payload) => fromPassport(payload as Passport),
+  });
+}

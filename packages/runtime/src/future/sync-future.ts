@@ -1,0 +1,237 @@
+import { BlockingNotAllowedError, DeadlockError, FutureTimeoutError, TaskCancelledError } from "../errors.ts";
+import { logger } from "../logger.ts";
+import type { WaitTarget } from "../wire/messages.ts";
+import { blockingForbidden, blockUntil, threadLabel } from "./doorbell.ts";
+import type { SharedHandle } from "./shared-handle.ts";
+import { beginWait } from "./wait-report.ts";
+
+export type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly thrown: unknown; readonly cancelled: boolean };
+
+/** Before a blocking wait is reported to the supervisor, which looks for a deadlock. Answers are usually there long before. */
+const PATIENCE_MS = 3;
+
+/** Rooms that need the inside of a future (they settle it from the wire) reach it through this, not through its public face. */
+export const futureInternals: {
+  settle(future: SyncFuture<unknown>, outcome: Outcome<unknown>): boolean;
+  share(future: SyncFuture<unknown>, make: () => SharedHandle): SharedHandle;
+  outcome(future: SyncFuture<unknown>): Outcome<unknown> | undefined;
+  bindToOwnLoop(future: SyncFuture<unknown>): void;
+  markObserved(future: SyncFuture<unknown>): void;
+  /** As addDoneCallback, but it does not count as somebody looking at the outcome. */
+  whenSettled(future: SyncFuture<unknown>, fn: () => void): void;
+} = {} as never;
+
+/**
+ * A result that will be there later, to be awaited or blocked on. The first write wins.
+ *
+ * The idea is Duck's `SyncFuture`, with what it lacked: timeouts, cancellation, callbacks, an order among writers.
+ */
+export class SyncFuture<T> implements PromiseLike<T> {
+  // The state is kept as unknown so that a future of anything is a SyncFuture<unknown> to the rooms that carry it.
+  #outcome: Outcome<unknown> | undefined;
+  #promise: Promise<unknown> | undefined;
+  #wake: ((outcome: Outcome<unknown>) => void) | undefined;
+  #callbacks: ((future: SyncFuture<unknown>) => void)[] | undefined;
+  #observed = false;
+  #shared: SharedHandle | undefined;
+  #onOwnLoop = false;
+
+  static {
+    futureInternals.settle = (future, outcome) => future.#settle(outcome);
+    futureInternals.share = (future, make) => {
+      future.#shared ??= make();
+      return future.#shared;
+    };
+    futureInternals.outcome = (future) => future.#outcome;
+    futureInternals.bindToOwnLoop = (future) => {
+      future.#onOwnLoop = true;
+    };
+    futureInternals.markObserved = (future) => {
+      future.#observed = true;
+    };
+    futureInternals.whenSettled = (future, fn) => future.#whenSettled(fn);
+  }
+
+  /** Whether there is a result, an error, or a cancellation. Never blocks. */
+  get done(): boolean {
+    return this.#outcome !== undefined;
+  }
+
+  /** Whether it was cancelled before it had a result. */
+  get cancelled(): boolean {
+    return this.#outcome?.ok === false && this.#outcome.cancelled;
+  }
+
+  /**
+   * The result. Blocks this thread until it is there, at most `timeoutMs` milliseconds (0: not at all).
+   *
+   * @throws whatever the task threw; {@link FutureTimeoutError} when the time is over (the future goes on);
+   * {@link DeadlockError} when nobody could ever answer; {@link BlockingNotAllowedError} in a thread that serves others;
+   * {@link WorkerCrashedError} and {@link TaskCancelledError} as the future's outcome.
+   */
+  result(timeoutMs?: number): T {
+    const outcome = this.#wait(timeoutMs);
+    if (outcome.ok) return outcome.value as T;
+    throw outcome.thrown;
+  }
+
+  /** The error, or `null` if it succeeded. Blocks and throws as {@link result} does. A thrown non-error is wrapped, as `cause`. */
+  exception(timeoutMs?: number): Error | null {
+    const outcome = this.#wait(timeoutMs);
+    if (outcome.ok) return null;
+    return outcome.thrown instanceof Error ? outcome.thrown : new Error(`The task threw something that is not an Error: ${String(outcome.thrown)}`, { cause: outcome.thrown });
+  }
+
+  /** Gives it its result. `false`, and nothing changed, if it already has an outcome. */
+  setResult(value: T): boolean {
+    return this.#settle({ ok: true, value });
+  }
+
+  /** Lets it fail. `false`, and nothing changed, if it already has an outcome. */
+  setException(error: Error): boolean {
+    return this.#settle({ ok: false, thrown: error, cancelled: false });
+  }
+
+  /** Cancels it: whoever waits gets a {@link TaskCancelledError}. `false` if it already has an outcome. */
+  cancel(reason?: unknown): boolean {
+    return this.#settle({ ok: false, thrown: new TaskCancelledError(undefined, reason), cancelled: true });
+  }
+
+  /** Calls `fn` with this future once it is done, in this thread, in a microtask; errors thrown by `fn` are logged. */
+  addDoneCallback(fn: (future: this) => void): void {
+    this.#observed = true;
+    this.#whenSettled(fn as (future: SyncFuture<unknown>) => void);
+  }
+
+  // biome-ignore lint/suspicious/noThenProperty: a future is awaitable by contract.
+  then<A = T, B = never>(onFulfilled?: ((value: T) => A | PromiseLike<A>) | null, onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<A | B> {
+    this.#observed = true;
+    return this.#asPromise().then(onFulfilled, onRejected);
+  }
+
+  catch<B = never>(onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<T | B> {
+    return this.then(undefined, onRejected);
+  }
+
+  finally(onFinally?: (() => void) | null): Promise<T> {
+    this.#observed = true;
+    return this.#asPromise().finally(onFinally);
+  }
+
+  /** Whom a wait for this future depends on; subclasses know more. `undefined`: on code of this very thread. */
+  protected waitTarget(): WaitTarget | undefined {
+    return this.#shared === undefined ? undefined : { on: "future", id: this.#shared.id, label: `a SyncFuture (${this.#shared.id})` };
+  }
+
+  /** Called before blocking: the way for a subclass to end the wait at once, or to throw a DeadlockError. */
+  protected beforeBlocking(): void {
+    if (this.#onOwnLoop) {
+      throw new DeadlockError([`thread "${threadLabel()}" waits for a promise of its own event loop, which stands still while it waits`]);
+    }
+  }
+
+  /** Called at the first `await`; for what must stay alive while somebody awaits. */
+  protected onAwaited(): void {
+    this.#shared?.keepAliveUntilSettled();
+  }
+
+  #asPromise(): Promise<T> {
+    if (this.#promise === undefined) {
+      this.#promise = new Promise<unknown>((resolve, reject) => {
+        const settle = (outcome: Outcome<unknown>): void => (outcome.ok ? resolve(outcome.value) : reject(outcome.thrown));
+        if (this.#outcome !== undefined) settle(this.#outcome);
+        else this.#wake = settle;
+      });
+      if (this.#outcome === undefined) this.onAwaited();
+    }
+    return this.#promise as Promise<T>;
+  }
+
+  #wait(timeoutMs: number | undefined): Outcome<unknown> {
+    if (timeoutMs !== undefined && (typeof timeoutMs !== "number" || Number.isNaN(timeoutMs) || timeoutMs < 0)) {
+      throw new RangeError(`timeoutMs: expected a number of milliseconds >= 0 or nothing, got ${String(timeoutMs)}.`);
+    }
+    this.#observed = true;
+    if (this.#outcome !== undefined) return this.#outcome;
+    if (timeoutMs === 0) throw new FutureTimeoutError(0);
+    const forbidden = blockingForbidden();
+    if (forbidden !== undefined) throw new BlockingNotAllowedError(threadLabel(), forbidden);
+    this.beforeBlocking();
+    const target = this.waitTarget();
+    if (target === undefined && timeoutMs === undefined) {
+      throw new DeadlockError(
+        [`thread "${threadLabel()}" waits for a SyncFuture that no other thread has, so nobody is left to settle it`],
+        "Pass the future to the task that settles it before waiting, or await it.",
+      );
+    }
+    const deadline = timeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs;
+    let report: ReturnType<typeof beginWait> | undefined;
+    const done = (): boolean => this.#outcome !== undefined || report?.deadlock !== undefined;
+    blockUntil({ done, deadline, patienceMs: PATIENCE_MS, ...(target === undefined ? {} : { onPatienceLost: () => { report = beginWait(target, true); } }) });
+    report?.end();
+    if (this.#outcome !== undefined) return this.#outcome;
+    if (report?.deadlock !== undefined) throw new DeadlockError(report.deadlock);
+    throw new FutureTimeoutError(timeoutMs as number);
+  }
+
+  #settle(outcome: Outcome<unknown>): boolean {
+    if (this.#outcome !== undefined) return false;
+    if (this.#shared !== undefined && !this.#shared.claim(outcome)) return false;
+    this.#outcome = outcome;
+    this.#wake?.(outcome);
+    const callbacks = this.#callbacks;
+    this.#callbacks = undefined;
+    for (const fn of callbacks ?? []) this.#callBack(fn);
+    if (!outcome.ok && !outcome.cancelled && !this.#observed) setImmediate(() => this.reportUnobserved());
+    return true;
+  }
+
+  /** Nobody looked at the failure for a turn of the event loop: it is logged, so that it is not lost. */
+  protected reportUnobserved(): void {
+    if (this.#observed || this.#outcome === undefined || this.#outcome.ok) return;
+    this.#observed = true;
+    this.logFailure(this.#outcome.thrown);
+  }
+
+  protected logFailure(thrown: unknown): void {
+    logger().warn({ err: thrown, thread: threadLabel() }, "a future failed and nobody awaited it, blocked on it or handled it");
+  }
+
+  #whenSettled(fn: (future: SyncFuture<unknown>) => void): void {
+    if (this.#outcome !== undefined) this.#callBack(fn);
+    else {
+      this.#callbacks ??= [];
+      this.#callbacks.push(fn);
+    }
+  }
+
+  #callBack(fn: (future: SyncFuture<unknown>) => void): void {
+    queueMicrotask(() => {
+      try {
+        fn(this);
+      } catch (error) {
+        logger().error({ err: error, thread: threadLabel() }, "a done callback of a future threw");
+      }
+    });
+  }
+}
+
+/**
+ * A promise as a future. It settles with the promise. It can be passed to another thread and blocked on there; blocking
+ * on it in the thread of the promise is a {@link DeadlockError}, since the promise needs that thread's event loop.
+ *
+ * The idea is Duck's `async_to_sync_future`.
+ */
+export function asyncToSyncFuture<T>(promise: PromiseLike<T>): SyncFuture<T> {
+  if (promise instanceof SyncFuture) return promise as SyncFuture<T>;
+  if (typeof (promise as { then?: unknown } | null)?.then !== "function") {
+    throw new TypeError(`asyncToSyncFuture: expected a promise, got ${promise === null ? "null" : typeof promise}. Call the async function and pass what it returns.`);
+  }
+  const future = new SyncFuture<T>();
+  futureInternals.bindToOwnLoop(future);
+  promise.then(
+    (value) => future.setResult(value),
+    (thrown: unknown) => futureInternals.settle(future, { ok: false, thrown, cancelled: thrown instanceof TaskCancelledError || (thrown as { name?: unknown } | null)?.name === "AbortError" }),
+  );
+  return future;
+}

@@ -1,0 +1,168 @@
+import { DeadlockError } from "../errors.ts";
+import { logger } from "../logger.ts";
+import type { TaskCall } from "../task/task.ts";
+import { currentThread, type ThreadInfo } from "../thread/identity.ts";
+import type { FromWorker, WaitTarget } from "../wire/messages.ts";
+import { decodeThrown } from "../wire/error-codec.ts";
+import { decodeValue } from "../wire/value-codec.ts";
+import { threadWide } from "../thread/shared-state.ts";
+import { line } from "../supervisor/line.ts";
+import { TaskCancelledError } from "../errors.ts";
+import { threadLabel } from "./doorbell.ts";
+import { futureInternals, SyncFuture } from "./sync-future.ts";
+import { beginWait } from "./wait-report.ts";
+
+/** What a manager says about a task that it has taken. */
+export type TaskFutureOptions = {
+  readonly call: TaskCall<unknown>;
+  /** Names the executor to the supervisor. */
+  readonly executor: string;
+  /** Names it to people: `pool "io"`. */
+  readonly executorLabel: string;
+  /** Whether the process stays alive until it is done. */
+  readonly keepAlive: boolean;
+  readonly onCancel: (future: TaskFuture<unknown>, reason: unknown) => void;
+  /** Before the thread blocks: run it here, send what is still held back, throw a DeadlockError. */
+  readonly beforeBlocking: (future: TaskFuture<unknown>) => void;
+  readonly onFailure?: ((future: TaskFuture<unknown>, thrown: unknown) => void) | undefined;
+};
+
+type Tasks = { nextCall: number; readonly open: Map<number, TaskFuture<unknown>> };
+
+const tasks = (): Tasks => threadWide("task-futures", () => ({ nextCall: 0, open: new Map() }));
+
+/** The result of a submitted task. Belongs to the thread that submitted it; may be passed to others like any SyncFuture. */
+export class TaskFuture<T> extends SyncFuture<T> {
+  /** Unique in the process. */
+  readonly taskId: string;
+  /** Unique in the submitting thread. */
+  readonly callId: number;
+  readonly call: TaskCall<unknown>;
+  #worker: ThreadInfo | null = null;
+  readonly #options: TaskFutureOptions;
+  readonly #submittedAt: { stack?: string } = {};
+
+  constructor(options: TaskFutureOptions, submitter: (...args: never[]) => unknown) {
+    super();
+    const own = tasks();
+    own.nextCall += 1;
+    this.callId = own.nextCall;
+    this.taskId = `${currentThread().id}.${this.callId}`;
+    this.call = options.call;
+    this.#options = options;
+    Error.captureStackTrace(this.#submittedAt, submitter);
+    own.open.set(this.callId, this as TaskFuture<unknown>);
+    if (options.keepAlive) line().hold();
+  }
+
+  /** The thread that runs or ran it, once that is known; `null` while it is queued. */
+  get worker(): ThreadInfo | null {
+    return this.#worker;
+  }
+
+  override setResult(value: T): boolean {
+    return this.#close(super.setResult(value));
+  }
+
+  override setException(error: Error): boolean {
+    return this.#close(super.setException(error));
+  }
+
+  /**
+   * Cancels the task: its waiters get a {@link TaskCancelledError} at once. Queued, it never starts; running, its
+   * `taskSignal()` is aborted and after a grace its thread is terminated and replaced. `false` if it was done already.
+   */
+  override cancel(reason?: unknown): boolean {
+    return this.cancelWith(new TaskCancelledError(undefined, reason), reason);
+  }
+
+  /** As {@link cancel}, with the error that waiters get. For managers. */
+  cancelWith(error: Error, reason: unknown): boolean {
+    const cancelled = this.#close(futureInternals.settle(this, { ok: false, thrown: error, cancelled: true }));
+    if (cancelled) this.#options.onCancel(this as TaskFuture<unknown>, reason);
+    return cancelled;
+  }
+
+  /** Settles it without telling the executor, which knows or is gone. For managers. */
+  fail(error: Error): boolean {
+    const cancelled = error instanceof TaskCancelledError;
+    const first = this.#close(futureInternals.settle(this, { ok: false, thrown: error, cancelled }));
+    if (first && !cancelled) this.#options.onFailure?.(this as TaskFuture<unknown>, error);
+    return first;
+  }
+
+  /** Lets it fail with whatever the task threw when it ran in this very thread. For managers. */
+  failWith(thrown: unknown): boolean {
+    const first = this.#close(futureInternals.settle(this, { ok: false, thrown, cancelled: thrown instanceof TaskCancelledError }));
+    if (first) this.#options.onFailure?.(this as TaskFuture<unknown>, thrown);
+    return first;
+  }
+
+  /** The thread that has the task, as soon as somebody knows. For managers. */
+  assign(worker: ThreadInfo): void {
+    this.#worker = worker;
+  }
+
+  /** Takes the answer that came over the wire. For managers. */
+  settleFromWire(message: FromWorker): void {
+    if (message[0] === "ok") {
+      this.#close(futureInternals.settle(this, { ok: true, value: decodeValue(message[2], message[3]) }));
+      return;
+    }
+    const thrown = decodeThrown(message[2], this.#submittedAt.stack);
+    const first = this.#close(futureInternals.settle(this, { ok: false, thrown, cancelled: thrown instanceof TaskCancelledError }));
+    if (first) this.#options.onFailure?.(this as TaskFuture<unknown>, thrown);
+  }
+
+  protected override waitTarget(): WaitTarget {
+    const { executor, executorLabel } = this.#options;
+    return { on: "task", executor, callId: this.callId, label: `task ${this.call.task.id} (${this.taskId}) of ${executorLabel}` };
+  }
+
+  protected override beforeBlocking(): void {
+    super.beforeBlocking();
+    if (!tasks().open.has(this.callId)) throw new DeadlockError([`thread "${threadLabel()}" waits for a task that nobody has`]);
+    this.#options.beforeBlocking(this as TaskFuture<unknown>);
+  }
+
+  protected override onAwaited(): void {
+    super.onAwaited();
+    reportIfLong(this as TaskFuture<unknown>, this.waitTarget());
+  }
+
+  protected override logFailure(thrown: unknown): void {
+    if (this.#options.onFailure !== undefined) return; // its manager has logged it, or was told not to
+    logger().warn({ err: thrown, task: this.taskId, manager: this.#options.executorLabel, thread: this.#worker?.name }, "a task failed and nobody awaited it, blocked on it or handled it");
+  }
+
+  #close(first: boolean): boolean {
+    if (first && tasks().open.delete(this.callId) && this.#options.keepAlive) line().letGo();
+    return first;
+  }
+}
+
+const AWAIT_REPORT_MS = 3;
+
+/**
+ * A task (not a whole thread) that awaits another is worth reporting only if it takes a while, and only where a full
+ * pool could wait for itself: inside a task.
+ */
+function reportIfLong(future: TaskFuture<unknown>, target: WaitTarget): void {
+  if (currentThread().kind !== "pool") return;
+  const timer = setTimeout(() => {
+    if (future.done) return;
+    const report = beginWait(target, false);
+    futureInternals.whenSettled(future, () => report.end());
+  }, AWAIT_REPORT_MS);
+  timer.unref();
+}
+
+/** The unsettled task that this thread submitted as `callId`. */
+export function openTask(callId: number): TaskFuture<unknown> | undefined {
+  return tasks().open.get(callId);
+}
+
+/** All unsettled tasks of this thread. */
+export function openTasks(): Iterable<TaskFuture<unknown>> {
+  return tasks().open.values();
+}

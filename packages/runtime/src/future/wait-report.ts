@@ -1,0 +1,31 @@
+import { line, lineHandlers } from "../supervisor/line.ts";
+import { threadWide } from "../thread/shared-state.ts";
+import type { WaitTarget } from "../wire/messages.ts";
+import { currentTaskId } from "../worker/task-context.ts";
+
+type Report = { deadlock: readonly string[] | undefined; end(): void };
+
+const reports = (): { next: number; readonly open: Map<number, Report> } =>
+  threadWide("wait-reports", () => ({ next: 0, open: new Map<number, Report>() }));
+
+/** Tells the supervisor that this thread (`blocking`) or the current task waits for `target`, until `end()`. */
+export function beginWait(target: WaitTarget, blocking: boolean): Report {
+  const own = reports();
+  const supervisor = line();
+  lineHandlers().deadlock ??= (id, cycle) => {
+    const waiting = own.open.get(id);
+    if (waiting !== undefined) waiting.deadlock = cycle;
+  };
+  own.next += 1;
+  const id = own.next;
+  const report: Report = {
+    deadlock: undefined,
+    end() {
+      own.open.delete(id);
+      supervisor.post({ t: "unwait", id });
+    },
+  };
+  own.open.set(id, report);
+  supervisor.post({ t: "wait", wait: { id, blocking, within: currentTaskId(), target } });
+  return report;
+}

@@ -1,0 +1,251 @@
+import { BroadcastChannel, type MessagePort, receiveMessageOnPort, type Transferable } from "node:worker_threads";
+import { DuckError } from "../errors.ts";
+import { blockUntil, drainWhileBlocked, ownDoorbell } from "../future/doorbell.ts";
+import { currentThread, lineageLinks, rootShared, SUPERVISOR_STATE } from "../thread/identity.ts";
+import { threadWide } from "../thread/shared-state.ts";
+import { decodeThrown } from "../wire/error-codec.ts";
+import type { FromSupervisor, ToSupervisor } from "../wire/messages.ts";
+import { launchSupervisor, SUPERVISOR_NONE, SUPERVISOR_READY } from "./launch.ts";
+
+/** One thread's connection with the supervisor: a MessagePort where one could be handed over, a BroadcastChannel else. */
+interface Wire {
+  post(message: ToSupervisor, transfer?: readonly Transferable[]): void;
+  receive(): FromSupervisor | undefined;
+  listen(handler: (message: FromSupervisor) => void): void;
+  ref(): void;
+  unref(): void;
+  /** Whether a port can travel over it. */
+  readonly carriesPorts: boolean;
+}
+
+function overPort(port: MessagePort): Wire {
+  return {
+    carriesPorts: true,
+    post: (message, transfer) => port.postMessage(message, transfer as Transferable[] | undefined),
+    receive: () => receiveMessageOnPort(port)?.message as FromSupervisor | undefined,
+    listen(handler) {
+      port.on("message", handler);
+      port.unref();
+    },
+    ref: () => port.ref(),
+    unref: () => port.unref(),
+  };
+}
+
+/** The names of the channels on which threads that duck-ts did not make reach the supervisor. */
+export function broadcastNames(root: string): { readonly hello: string; forThread(id: number): string } {
+  return { hello: `duck-ts:${root}:hello`, forThread: (id) => `duck-ts:${root}:thread-${id}` };
+}
+
+/** What a foreign thread says first, on the channel that all share. */
+export type Hello = { readonly links: ReturnType<typeof lineageLinks>; readonly bell: Int32Array };
+
+function overBroadcast(root: string): Wire {
+  const names = broadcastNames(root);
+  const info = currentThread();
+  const channel = new BroadcastChannel(names.forThread(info.id));
+  const hello = new BroadcastChannel(names.hello);
+  let welcome = false;
+  const waiting: ToSupervisor[] = [];
+  const greeting: Hello = { links: lineageLinks(info), bell: ownDoorbell() };
+  const take = (message: FromSupervisor): FromSupervisor => {
+    if (message.t === "welcome" && !welcome) {
+      welcome = true;
+      for (const kept of waiting.splice(0)) channel.postMessage(kept);
+    }
+    return message;
+  };
+  hello.postMessage(greeting);
+  hello.close();
+  process.once("exit", (code) => channel.postMessage({ t: "gone", id: info.id, exit: { reason: "exit", exitCode: code } } satisfies ToSupervisor));
+  return {
+    carriesPorts: false,
+    post: (message) => (welcome ? channel.postMessage(message) : waiting.push(message)),
+    receive() {
+      const got = receiveMessageOnPort(channel as unknown as MessagePort);
+      return got === undefined ? undefined : take(got.message as FromSupervisor);
+    },
+    listen(handler) {
+      channel.onmessage = (event) => handler(take((event as unknown as { data: FromSupervisor }).data));
+      (channel as unknown as MessagePort).unref();
+    },
+    ref: () => (channel as unknown as MessagePort).ref(),
+    unref: () => (channel as unknown as MessagePort).unref(),
+  };
+}
+
+type Pending = { settle(reply: Extract<FromSupervisor, { t: "reply" }>): void };
+
+/** A thread's line to the supervisor. Asking blocks for one round trip; the supervisor itself never blocks. */
+export class Line {
+  readonly #wire: Wire;
+  readonly #pending = new Map<number, Pending>();
+  readonly #handlers: Handlers;
+  #seq = 0;
+  #holds = 0;
+
+  constructor(wire: Wire, handlers: Handlers) {
+    this.#wire = wire;
+    this.#handlers = handlers;
+    wire.listen((message) => this.#handle(message));
+    drainWhileBlocked({
+      drain: () => {
+        for (let message = wire.receive(); message !== undefined; message = wire.receive()) this.#handle(message);
+      },
+    });
+  }
+
+  get carriesPorts(): boolean {
+    return this.#wire.carriesPorts;
+  }
+
+  post(message: ToSupervisor, transfer?: readonly Transferable[]): void {
+    this.#wire.post(message, transfer);
+  }
+
+  /** Sends to a service, expecting nothing back. */
+  tell(service: string, body: unknown, transfer?: readonly Transferable[]): void {
+    this.#wire.post({ t: "call", service, seq: 0, body }, transfer);
+  }
+
+  /** Asks a service and blocks for the answer (one round trip). */
+  ask<T>(service: string, body: unknown): T {
+    let reply: Extract<FromSupervisor, { t: "reply" }> | undefined;
+    const seq = this.#register({ settle: (given) => { reply = given; } });
+    this.#wire.post({ t: "call", service, seq, body });
+    const answered = blockUntil({ done: () => reply !== undefined, deadline: performance.now() + ANSWER_WITHIN_MS });
+    this.#pending.delete(seq);
+    if (!answered) throw supervisorSilent();
+    return unwrap<T>(reply as unknown as Extract<FromSupervisor, { t: "reply" }>);
+  }
+
+  /** Asks a service without blocking. Keeps the process alive until the answer is there. */
+  askAsync<T>(service: string, body: unknown): Promise<T> {
+    return this.#request((seq) => ({ t: "call", service, seq, body }));
+  }
+
+  /** The threads that the supervisor knows, each as its links. */
+  threads<T>(): Promise<T> {
+    return this.#request((seq) => ({ t: "threads", seq }));
+  }
+
+  /** Keeps this thread's event loop alive until `letGo()` was called as often. */
+  hold(): void {
+    if (this.#holds++ === 0) this.#wire.ref();
+  }
+
+  letGo(): void {
+    if (--this.#holds === 0) this.#wire.unref();
+  }
+
+  #request<T>(message: (seq: number) => ToSupervisor): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.hold();
+      const seq = this.#register({
+        settle: (reply) => {
+          this.letGo();
+          try {
+            resolve(unwrap<T>(reply));
+          } catch (error) {
+            reject(error);
+          }
+        },
+      });
+      this.#wire.post(message(seq));
+    });
+  }
+
+  #register(pending: Pending): number {
+    this.#seq += 1;
+    this.#pending.set(this.#seq, pending);
+    return this.#seq;
+  }
+
+  #handle(message: FromSupervisor): void {
+    switch (message.t) {
+      case "welcome":
+        return;
+      case "reply": {
+        const pending = this.#pending.get(message.seq);
+        this.#pending.delete(message.seq);
+        pending?.settle(message);
+        return;
+      }
+      case "event":
+        this.#handlers.events.get(message.service)?.(message.body);
+        return;
+      case "deadlock":
+        this.#handlers.deadlock?.(message.wait, message.cycle);
+        return;
+      case "future.settled":
+        this.#handlers.future?.(message.id, message.outcome);
+        return;
+      default:
+        message satisfies never;
+    }
+  }
+}
+
+/** What other rooms of this thread do with messages that are not replies. Set by those rooms, once. */
+export type Handlers = {
+  readonly events: Map<string, (body: unknown) => void>;
+  deadlock?: (wait: number, cycle: readonly string[]) => void;
+  future?: (id: string, outcome: Extract<FromSupervisor, { t: "future.settled" }>["outcome"]) => void;
+};
+
+/** The supervisor answers in microseconds; this bound exists so that a bug in it cannot freeze anyone for ever. */
+const ANSWER_WITHIN_MS = 30_000;
+
+function supervisorSilent(): DuckError {
+  return new DuckError("DUCK_SUPERVISOR_SILENT", "The duck-ts supervisor thread did not answer within 30 s. It may have been killed; restart the process, and please report how it came about.");
+}
+
+function unwrap<T>(reply: Extract<FromSupervisor, { t: "reply" }>): T {
+  if (!reply.ok) throw decodeThrown(reply.error);
+  return reply.value as T;
+}
+
+/** The handlers of this thread's line. May be filled before the line exists. */
+export function lineHandlers(): Handlers {
+  return threadWide<Handlers>("line-handlers", () => ({ events: new Map() }));
+}
+
+const slot = (): { line: Line | undefined } => threadWide("line", () => ({ line: undefined }));
+
+/** Gives this thread the port that its spawner made for it. Called before any user code. */
+export function adoptLine(port: MessagePort): Line {
+  const own = slot();
+  own.line = new Line(overPort(port), lineHandlers());
+  own.line.post({ t: "self", links: lineageLinks(currentThread()) });
+  return own.line;
+}
+
+/** This thread's line, if something has needed it so far. */
+export function existingLine(): Line | undefined {
+  return slot().line;
+}
+
+/** How long a foreign thread waits for its root to have a supervisor before it becomes a root of its own. */
+const ROOT_PATIENCE_MS = 1_000;
+
+/** This thread's line; made at the first need, and the supervisor with it. May block a foreign thread for some milliseconds. */
+export function line(): Line {
+  const own = slot();
+  if (own.line !== undefined) return own.line;
+  const { id, words } = rootShared();
+  if (currentThread().parent === null) {
+    own.line = new Line(overPort(launchSupervisor()), lineHandlers());
+    return own.line;
+  }
+  const deadline = performance.now() + ROOT_PATIENCE_MS;
+  for (let state = Atomics.load(words, SUPERVISOR_STATE); state !== SUPERVISOR_READY; state = Atomics.load(words, SUPERVISOR_STATE)) {
+    if (state === SUPERVISOR_NONE && performance.now() > deadline) {
+      // The root loaded the runtime but stands still in code of its own and never made a supervisor: one for this subtree.
+      own.line = new Line(overPort(launchSupervisor()), lineHandlers());
+      return own.line;
+    }
+    Atomics.wait(words, SUPERVISOR_STATE, state, 50);
+  }
+  own.line = new Line(overBroadcast(id), lineHandlers());
+  return own.line;
+}

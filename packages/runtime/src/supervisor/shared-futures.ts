@@ -1,0 +1,53 @@
+import { WorkerCrashedError } from "../errors.ts";
+import type { ThreadInfo } from "../thread/identity.ts";
+import { encodeError } from "../wire/error-codec.ts";
+import type { ThreadExit, WireOutcome } from "../wire/messages.ts";
+import type { ThreadRecord } from "./supervisor.ts";
+
+type Entry = { readonly holders: Set<number>; outcome: WireOutcome | undefined };
+
+/** The futures that were passed between threads: who holds each, and how it came out. Forgotten when nobody holds them. */
+export class SharedFutures {
+  readonly #entries = new Map<string, Entry>();
+  readonly #find: (thread: number) => ThreadRecord | undefined;
+
+  constructor(find: (thread: number) => ThreadRecord | undefined) {
+    this.#find = find;
+  }
+
+  hold(id: string, thread: ThreadRecord): void {
+    const entry = this.#entries.get(id) ?? { holders: new Set<number>(), outcome: undefined };
+    this.#entries.set(id, entry);
+    entry.holders.add(thread.id);
+    if (entry.outcome !== undefined) thread.post({ t: "future.settled", id, outcome: entry.outcome });
+  }
+
+  settle(id: string, outcome: WireOutcome, by: ThreadRecord | undefined): void {
+    const entry = this.#entries.get(id) ?? { holders: new Set<number>(), outcome: undefined };
+    this.#entries.set(id, entry);
+    if (entry.outcome !== undefined) return;
+    entry.outcome = outcome;
+    for (const holder of entry.holders) if (holder !== by?.id) this.#find(holder)?.post({ t: "future.settled", id, outcome });
+  }
+
+  release(id: string, thread: ThreadRecord): void {
+    const entry = this.#entries.get(id);
+    entry?.holders.delete(thread.id);
+    if (entry?.holders.size === 0) this.#entries.delete(id);
+  }
+
+  holders(id: string): number[] {
+    return [...(this.#entries.get(id)?.holders ?? [])];
+  }
+
+  /** A future that only one thread is left to hold can be settled by nobody else: its holder is told. */
+  threadGone(thread: ThreadInfo, exit: ThreadExit): void {
+    for (const [id, { holders, outcome }] of this.#entries) {
+      if (!holders.delete(thread.id)) continue;
+      if (holders.size === 0) this.#entries.delete(id);
+      else if (holders.size === 1 && outcome === undefined && id.startsWith(`${thread.id}.`)) {
+        this.settle(id, { ok: false, error: encodeError(new WorkerCrashedError(thread.name, exit.reason, exit.exitCode)) }, undefined);
+      }
+    }
+  }
+}

@@ -1,0 +1,279 @@
+import { BroadcastChannel, MessageChannel, type MessagePort, receiveMessageOnPort, type Transferable } from "node:worker_threads";
+import { ring } from "../future/doorbell.ts";
+import type { RootShared, ThreadInfo, ThreadLink } from "../thread/identity.ts";
+import { threadFromLinks } from "../thread/identity.ts";
+import { logger } from "../logger.ts";
+import { encodeError } from "../wire/error-codec.ts";
+import type { FromSupervisor, ThreadExit, ToSupervisor, Wait, WaitTarget } from "../wire/messages.ts";
+import { broadcastNames, type Hello } from "./line.ts";
+import { SharedFutures } from "./shared-futures.ts";
+import { type Answerers, type BlockedThread, findDeadlock } from "./waits.ts";
+
+/** A thread as the supervisor sees it. */
+export class ThreadRecord {
+  info: ThreadInfo | undefined;
+  links: readonly ThreadLink[] = [];
+  alive = true;
+  readonly bell: Int32Array;
+  readonly #send: (message: FromSupervisor, transfer?: readonly Transferable[]) => void;
+  /** Handles what has arrived on this thread's line but was not read yet. */
+  readonly drain: () => void;
+  readonly close: () => void;
+  readonly carriesPorts: boolean;
+
+  constructor(wire: { bell: Int32Array; send: (message: FromSupervisor, transfer?: readonly Transferable[]) => void; drain: () => void; close: () => void; carriesPorts: boolean }) {
+    this.bell = wire.bell;
+    this.#send = wire.send;
+    this.drain = wire.drain;
+    this.close = wire.close;
+    this.carriesPorts = wire.carriesPorts;
+  }
+
+  get id(): number {
+    return this.info?.id ?? -1;
+  }
+
+  post(message: FromSupervisor, transfer?: readonly Transferable[]): void {
+    if (!this.alive) return;
+    this.#send(message, transfer);
+    ring(this.bell);
+  }
+}
+
+/** What a higher package runs beside the registry. It must never block and never run user code. */
+export interface SupervisorService {
+  /** A message from a thread. `reply` is there when the thread asked for one, and must be called once, now or later. */
+  call(from: ThreadRecord, body: unknown, reply: ((value: unknown) => void) | undefined): void;
+  threadGone(thread: ThreadRecord, exit: ThreadExit): void;
+  /** Who could finish this task. */
+  answerers(target: Extract<WaitTarget, { on: "task" }>, waiter: number): Answerers;
+  /** A thread or task has begun to wait; return true if that changed who can run. */
+  waiting(thread: ThreadRecord, wait: Wait): void;
+  unwaiting(thread: ThreadRecord, waitId: number): void;
+}
+
+/** What a service is given. */
+export interface SupervisorApi {
+  readonly root: RootShared;
+  readonly self: ThreadInfo;
+  readonly execArgv: readonly string[];
+  thread(id: number): ThreadRecord | undefined;
+  threads(): Iterable<ThreadRecord>;
+  isBlocked(threadId: number): boolean;
+  /** A line for a thread that is about to be made; its port goes to the thread, whose first message says who it is. */
+  openLine(bell: Int32Array): { readonly record: ThreadRecord; readonly port: MessagePort };
+  gone(thread: ThreadRecord, exit: ThreadExit): void;
+  /** Who can answer has changed: look again at those who are blocked. */
+  recheckWaits(): void;
+}
+
+/** One per root: the registry of threads, their lines, their exits, their waits, and the futures they share. */
+export class Supervisor implements SupervisorApi {
+  readonly root: RootShared;
+  readonly self: ThreadInfo;
+  readonly execArgv: readonly string[];
+  readonly #records = new Set<ThreadRecord>();
+  readonly #byId = new Map<number, ThreadRecord>();
+  readonly #blocked = new Map<number, BlockedThread>();
+  readonly #services = new Map<string, SupervisorService | Promise<SupervisorService>>();
+  readonly #futures = new SharedFutures((id) => this.#byId.get(id));
+  readonly #deferred: (() => void)[] = [];
+  #draining = false;
+
+  constructor(root: RootShared, self: ThreadInfo, execArgv: readonly string[]) {
+    this.root = root;
+    this.self = self;
+    this.execArgv = execArgv;
+    const hello = new BroadcastChannel(broadcastNames(root.id).hello);
+    hello.onmessage = (event) => this.#greet((event as unknown as { data: Hello }).data);
+  }
+
+  thread(id: number): ThreadRecord | undefined {
+    return this.#byId.get(id);
+  }
+
+  threads(): Iterable<ThreadRecord> {
+    return this.#byId.values();
+  }
+
+  isBlocked(threadId: number): boolean {
+    return this.#blocked.has(threadId);
+  }
+
+  openLine(bell: Int32Array): { record: ThreadRecord; port: MessagePort } {
+    const { port1, port2 } = new MessageChannel();
+    return { record: this.adopt(port1, bell), port: port2 };
+  }
+
+  /** Takes over the supervisor's end of a line. */
+  adopt(port: MessagePort, bell: Int32Array, links?: readonly ThreadLink[]): ThreadRecord {
+    const record: ThreadRecord = new ThreadRecord({
+      bell,
+      carriesPorts: true,
+      send: (message, transfer) => port.postMessage(message, transfer as Transferable[] | undefined),
+      drain: () => {
+        for (let got = receiveMessageOnPort(port); got !== undefined; got = receiveMessageOnPort(port)) this.#handle(record, got.message as ToSupervisor);
+      },
+      close: () => port.close(),
+    });
+    this.#records.add(record);
+    if (links !== undefined) this.#name(record, links);
+    port.on("message", (message: ToSupervisor) => this.#handle(record, message));
+    return record;
+  }
+
+  gone(record: ThreadRecord, exit: ThreadExit): void {
+    if (!record.alive) return;
+    record.drain(); // what it said before it ended still counts
+    record.alive = false;
+    this.#records.delete(record);
+    this.#blocked.delete(record.id);
+    if (record.info !== undefined) {
+      this.#byId.delete(record.id);
+      for (const service of this.#services.values()) if (!(service instanceof Promise)) service.threadGone(record, exit);
+      this.#futures.threadGone(record.info, exit);
+    }
+    record.close();
+    this.recheckWaits();
+  }
+
+  recheckWaits(): void {
+    for (const id of [...this.#blocked.keys()]) this.#checkDeadlock(id);
+  }
+
+  #greet(hello: Hello): void {
+    const id = hello.links[0]?.id as number;
+    if (this.#byId.has(id)) return;
+    const channel = new BroadcastChannel(broadcastNames(this.root.id).forThread(id));
+    const port = channel as unknown as MessagePort;
+    const record: ThreadRecord = new ThreadRecord({
+      bell: hello.bell,
+      carriesPorts: false,
+      send: (message) => channel.postMessage(message),
+      drain: () => {
+        for (let got = receiveMessageOnPort(port); got !== undefined; got = receiveMessageOnPort(port)) this.#handle(record, got.message as ToSupervisor);
+      },
+      close: () => channel.close(),
+    });
+    channel.onmessage = (event) => this.#handle(record, (event as unknown as { data: ToSupervisor }).data);
+    this.#records.add(record);
+    this.#name(record, hello.links);
+    record.post({ t: "welcome" });
+  }
+
+  #name(record: ThreadRecord, links: readonly ThreadLink[]): void {
+    record.links = links;
+    record.info = threadFromLinks(links);
+    this.#byId.set(record.id, record);
+  }
+
+  #handle(from: ThreadRecord, message: ToSupervisor): void {
+    switch (message.t) {
+      case "self":
+        this.#name(from, message.links);
+        return;
+      case "thread":
+        this.adopt(message.port, message.bell);
+        return;
+      case "gone": {
+        const record = this.#byId.get(message.id);
+        if (record !== undefined) this.gone(record, message.exit);
+        return;
+      }
+      case "service":
+        this.#load(message.name, message.url);
+        return;
+      case "call":
+        this.#call(from, message);
+        return;
+      case "wait":
+        if (message.wait.blocking) this.#blocked.set(from.id, { thread: from.id, name: from.info?.name ?? "?", wait: message.wait });
+        for (const service of this.#services.values()) if (!(service instanceof Promise)) service.waiting(from, message.wait);
+        if (message.wait.blocking) this.recheckWaits();
+        return;
+      case "unwait":
+        if (this.#blocked.get(from.id)?.wait.id === message.id) this.#blocked.delete(from.id);
+        for (const service of this.#services.values()) if (!(service instanceof Promise)) service.unwaiting(from, message.id);
+        return;
+      case "future.hold":
+        this.#futures.hold(message.id, from);
+        return;
+      case "future.settle":
+        this.#futures.settle(message.id, message.outcome, from);
+        return;
+      case "future.release":
+        this.#futures.release(message.id, from);
+        return;
+      case "threads":
+        from.post({ t: "reply", seq: message.seq, ok: true, value: [...this.#byId.values()].map((record) => record.links) });
+        return;
+      default:
+        message satisfies never;
+    }
+  }
+
+  #load(name: string, url: string): void {
+    if (this.#services.has(name)) return;
+    const loading = import(url).then((module: { createService(api: SupervisorApi): SupervisorService }) => {
+      const service = module.createService(this);
+      this.#services.set(name, service);
+      return service;
+    });
+    this.#services.set(name, loading);
+  }
+
+  #call(from: ThreadRecord, message: Extract<ToSupervisor, { t: "call" }>): void {
+    const { seq } = message;
+    const reply = seq === 0 ? undefined : (value: unknown) => from.post({ t: "reply", seq, ok: true, value });
+    const run = (service: SupervisorService): void => {
+      if (seq !== 0 && this.#draining) {
+        this.#deferred.push(() => run(service));
+        return;
+      }
+      if (seq !== 0) this.#catchUp(from);
+      try {
+        service.call(from, message.body, reply);
+      } catch (error) {
+        // A bug of ours. Whoever asked is told; in any case the supervisor goes on for all the others.
+        logger().error({ err: error, service: message.service }, "duck-ts supervisor: a call failed");
+        if (seq !== 0) from.post({ t: "reply", seq, ok: false, error: encodeError(error) });
+      }
+    };
+    const service = this.#services.get(message.service);
+    if (service === undefined) throw new Error(`no service ${message.service} was loaded before it was called`);
+    // While a service loads, its calls wait in the order in which they came.
+    if (service instanceof Promise) void service.then(run);
+    else run(service);
+  }
+
+  /**
+   * Messages on different lines arrive in no particular order. Whoever asks must see what others had posted before: a
+   * child that was handed a task must find the manager that its parent made before it submitted the task.
+   */
+  #catchUp(asking: ThreadRecord): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    try {
+      for (const record of this.#records) if (record !== asking) record.drain();
+    } finally {
+      this.#draining = false;
+    }
+    // Questions that came up meanwhile: each needs a catching-up of its own, since others may have posted since.
+    for (let next = this.#deferred.shift(); next !== undefined; next = this.#deferred.shift()) next();
+  }
+
+  #checkDeadlock(thread: number): void {
+    const at = this.#blocked.get(thread);
+    if (at === undefined) return;
+    const cycle = findDeadlock(thread, this.#blocked, (target, waiter) => this.#answerers(target, waiter));
+    if (cycle === undefined) return;
+    this.#blocked.delete(thread); // it gets its error and goes on; the others' waits end through it
+    this.#byId.get(thread)?.post({ t: "deadlock", wait: at.wait.id, cycle });
+  }
+
+  #answerers(target: WaitTarget, waiter: number): Answerers {
+    if (target.on === "future") return { live: false, anyOf: this.#futures.holders(target.id).filter((id) => id !== waiter) };
+    for (const service of this.#services.values()) if (!(service instanceof Promise)) return service.answerers(target, waiter);
+    return { live: true };
+  }
+}

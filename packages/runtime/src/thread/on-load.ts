@@ -1,0 +1,8 @@
+/** What must be in place as soon as a thread has loaded the runtime. */
+import { registerFutureKind } from "../future/shared-handle.ts";
+import { currentThread } from "./identity.ts";
+import { watchForeignWorkers } from "./foreign.ts";
+
+currentThread(); // leaves the lineage for Workers that are made from here on
+registerFutureKind();
+watchForeignWorkers();

@@ -1,0 +1,86 @@
+import type { MessagePort } from "node:worker_threads";
+import type { CrashReason } from "../errors.ts";
+import type { TaskRef } from "../task/task-ref.ts";
+import type { ThreadLink } from "../thread/identity.ts";
+import type { EncodedThrown } from "./error-codec.ts";
+import type { SpecialSlot } from "./value-codec.ts";
+
+/** How a thread ended, as it is told to others. */
+export type ThreadExit = {
+  readonly reason: CrashReason;
+  readonly exitCode: number | undefined;
+  readonly message?: string;
+};
+
+/** What a blocked or awaiting thread waits for. */
+export type WaitTarget =
+  | { readonly on: "task"; readonly executor: string; readonly callId: number; readonly label: string }
+  | { readonly on: "future"; readonly id: string; readonly label: string };
+
+/** One wait that did not end at once. `blocking`: the whole thread stands still; else only the task `within` does. */
+export type Wait = {
+  readonly id: number;
+  readonly blocking: boolean;
+  /** The task in whose body the wait stands, if any. */
+  readonly within: string | undefined;
+  readonly target: WaitTarget;
+};
+
+/** How a future that crossed a thread came out. */
+export type WireOutcome =
+  | { readonly ok: true; readonly value: unknown; readonly specials: readonly SpecialSlot[] | undefined }
+  | { readonly ok: false; readonly error: EncodedThrown };
+
+/** From any thread to the supervisor. */
+export type ToSupervisor =
+  /** A thread the sender has made, with the supervisor's end of its line. */
+  | {
+      readonly t: "thread";
+      readonly links: readonly ThreadLink[];
+      readonly bell: Int32Array;
+      readonly port: MessagePort;
+    }
+  /** The sender itself, now that it knows its own thread id and name. First message on a line. */
+  | { readonly t: "self"; readonly links: readonly ThreadLink[] }
+  /** A thread ended. Sent by whoever sees it first: its parent, or itself on the way out. */
+  | { readonly t: "gone"; readonly id: number; readonly exit: ThreadExit }
+  /** Code of a higher package that runs beside the registry; loaded once. */
+  | { readonly t: "service"; readonly name: string; readonly url: string }
+  /** A message for a service. `seq` 0 asks for no reply. */
+  | { readonly t: "call"; readonly service: string; readonly seq: number; readonly body: unknown }
+  | { readonly t: "wait"; readonly wait: Wait }
+  | { readonly t: "unwait"; readonly id: number }
+  /** The sender holds a copy of a future that lives elsewhere (or lives here and left). */
+  | { readonly t: "future.hold"; readonly id: string }
+  | { readonly t: "future.settle"; readonly id: string; readonly outcome: WireOutcome }
+  | { readonly t: "future.release"; readonly id: string }
+  | { readonly t: "threads"; readonly seq: number };
+
+/** From the supervisor to a thread. */
+export type FromSupervisor =
+  | { readonly t: "welcome" }
+  | { readonly t: "reply"; readonly seq: number; readonly ok: true; readonly value: unknown }
+  | { readonly t: "reply"; readonly seq: number; readonly ok: false; readonly error: EncodedThrown }
+  /** A service speaks to the code of its package in this thread. */
+  | { readonly t: "event"; readonly service: string; readonly body: unknown }
+  | { readonly t: "deadlock"; readonly wait: number; readonly cycle: readonly string[] }
+  | { readonly t: "future.settled"; readonly id: string; readonly outcome: WireOutcome };
+
+/** A task on its way to the thread that runs it. A tuple, since a thousand of them cross in one message. */
+export type RunMessage = readonly [
+  op: "run",
+  callId: number,
+  task: TaskRef,
+  args: readonly unknown[],
+  specials: readonly SpecialSlot[] | undefined,
+  context: { readonly value: unknown; readonly specials: readonly SpecialSlot[] | undefined } | undefined,
+  submittedAt: number,
+];
+
+/** What crosses a task port towards the worker. */
+export type ToWorker = RunMessage | readonly [op: "cancel", callId: number, reason: EncodedThrown | undefined];
+
+/** What crosses a task port back to the submitter. */
+export type FromWorker =
+  | readonly [op: "ok", callId: number, value: unknown, specials: readonly SpecialSlot[] | undefined]
+  | readonly [op: "failed", callId: number, error: EncodedThrown];

@@ -1,0 +1,18 @@
+/**
+ * The one file that every thread made by duck-ts starts with. It learns who it is and takes up its line before any
+ * other code runs; then it hands over to the module that the thread was made for.
+ */
+import { type MessagePort, workerData } from "node:worker_threads";
+import { watchForeignWorkers } from "../thread/foreign.ts";
+import { adoptLine } from "../supervisor/line.ts";
+import { adoptBell } from "../future/doorbell.ts";
+
+/** What `spawnThread` is given as `data` for this entry. */
+export type EntryData = { readonly line: MessagePort; readonly bell: Int32Array; readonly module: string; readonly data: unknown };
+
+const { line, bell, module, data } = workerData as EntryData;
+adoptBell(bell);
+adoptLine(line);
+watchForeignWorkers();
+const { start } = (await import(module)) as { start(data: unknown): void | Promise<void> };
+await start(data);

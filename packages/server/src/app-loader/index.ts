@@ -1,0 +1,2 @@
+export { AppLoadError } from "./app-load-error.ts";
+export { type PrepareAppOptions, type PreparedApp, prepareApp } from "./prepare.ts";

@@ -1,0 +1,59 @@
+import { statSync } from "node:fs";
+import { relative } from "node:path";
+import { pathToFileURL } from "node:url";
+import { AppLoadError } from "./app-load-error.ts";
+import { bundleModules } from "./bundle.ts";
+
+export interface PrepareAppOptions {
+  /** The folder of the config file; decides which `node_modules` holds the cache. */
+  readonly root: string;
+  /** The absolute path of the app's source. */
+  readonly app: string;
+  /** The absolute paths of the plugins' worker modules (`ResolvedPlugin.worker`). */
+  readonly pluginWorkers?: readonly string[] | undefined;
+}
+
+/** An app that any thread can import. */
+export interface PreparedApp {
+  /** `file:` URL of an ES module whose default export is the app. The same sources always have the same URL. */
+  readonly url: string;
+  /** `file:` URLs of the plugins' worker modules, in the order given. They share modules with the app. */
+  readonly pluginWorkers: readonly string[];
+  /** Every source file that went in. */
+  readonly inputs: readonly string[];
+  /** False where a build was needed. */
+  readonly cached: boolean;
+}
+
+/**
+ * Makes a TypeScript app importable in every thread. Call it again after the sources have changed: what changed has
+ * another URL, so `import()` gets it fresh.
+ * @throws AppLoadError where a file is missing, does not compile, or exports no app.
+ */
+export async function prepareApp({ root, app, pluginWorkers = [] }: PrepareAppOptions): Promise<PreparedApp> {
+  for (const file of [app, ...pluginWorkers]) {
+    if (!statSync(file, { throwIfNoEntry: false })?.isFile()) throw new AppLoadError(file, `There is no file ${file}.`);
+  }
+  // A plugin that comes as a package is imported as it is: it has been compiled, and its imports are found beside it.
+  const own = pluginWorkers.filter((file) => !isInstalled(file));
+  const entries = [{ file: app, name: "app" }, ...own.map((file, index) => ({ file, name: `plugin-${index}` }))];
+  const bundle = await bundleModules({ root, entries });
+  if (!bundle.exports[0]?.includes("default")) {
+    throw new AppLoadError(
+      app,
+      `${relative(root, app)} has no default export. Write: export default defineApp({ routes: [...] })`,
+    );
+  }
+  return {
+    url: bundle.urls[0] as string,
+    pluginWorkers: pluginWorkers.map((file) =>
+      isInstalled(file) ? pathToFileURL(file).href : (bundle.urls[1 + own.indexOf(file)] as string),
+    ),
+    inputs: bundle.inputs,
+    cached: bundle.cached,
+  };
+}
+
+function isInstalled(file: string): boolean {
+  return /[\\/]node_modules[\\/]/.test(file);
+}

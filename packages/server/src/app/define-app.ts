@@ -1,0 +1,80 @@
+/** `defineApp`: what an app's module exports. */
+import { AppDefinitionError } from "../errors.ts";
+import type { Context } from "./context.ts";
+import type { AnyRoute } from "./route.ts";
+
+const APP: symbol = Symbol.for("duck-ts.app");
+
+/** An app: its routes and what to do when a request thread comes and goes. */
+export interface AppDefinition {
+  readonly routes: readonly AnyRoute[];
+  /** Runs in each new request thread before it takes requests: open a database, start a render loop. A throw stops the start. */
+  onWorkerStart?(): void | Promise<void>;
+  /** Runs in each request thread that is let go of, after its last request. Not in one that had to be terminated. */
+  onWorkerStop?(): void | Promise<void>;
+  /** Sees each error that a handler throws; what it returns, unless `undefined`, is the answer. */
+  onError?(error: unknown, ctx: Context): unknown;
+}
+
+/** What `defineApp` gives back. */
+export interface DuckApp extends AppDefinition {
+  readonly kind: "duck-app";
+}
+
+/** Any fetch-style app is one too: Hono, h3, or an object of your own. */
+export interface FetchApp {
+  fetch(request: Request, ...rest: never[]): Response | Promise<Response>;
+}
+
+/**
+ * Declares an app.
+ *
+ * @example
+ * ```ts
+ * import { defineApp, get } from "@duck-ts/server";
+ *
+ * export default defineApp({
+ *   routes: [get("/hello/:name", ({ params }) => ({ hello: params.name }))],
+ * });
+ * ```
+ * @throws {AppDefinitionError} when a route is not one, or two of them have the same method and path.
+ */
+export function defineApp(app: AppDefinition): DuckApp {
+  if (typeof app !== "object" || app === null || !Array.isArray(app.routes)) {
+    throw new AppDefinitionError("defineApp: expected { routes: [...] }.");
+  }
+  const seen = new Set<string>();
+  app.routes.forEach((route: AnyRoute, index) => {
+    const kind: unknown = (route as { kind?: unknown } | null)?.kind;
+    if (kind !== "http" && kind !== "websocket") {
+      throw new AppDefinitionError(
+        `defineApp: routes[${index}] is ${route === null ? "null" : typeof route}, expected what get(), post(), ws() and the others return.`,
+      );
+    }
+    const key = `${route.kind === "websocket" ? "ws" : route.method} ${route.path}`;
+    if (seen.has(key)) throw new AppDefinitionError(`defineApp: ${key} is declared twice.`);
+    seen.add(key);
+  });
+  for (const hook of ["onWorkerStart", "onWorkerStop", "onError"] as const) {
+    const given: unknown = app[hook];
+    if (given !== undefined && typeof given !== "function") {
+      throw new AppDefinitionError(`defineApp: ${hook} must be a function, got ${typeof given}.`);
+    }
+  }
+  const defined: DuckApp = { ...app, kind: "duck-app" };
+  Object.defineProperty(defined, APP, { value: true });
+  return defined;
+}
+
+/** Did `defineApp`, of this or another copy of the package, make this? */
+export function isDuckApp(value: unknown): value is DuckApp {
+  return typeof value === "object" && value !== null && (value as Record<symbol, unknown>)[APP] === true;
+}
+/** Has it a `fetch` function? */
+export function isFetchApp(value: unknown): value is FetchApp {
+  return (
+    value !== null &&
+    (typeof value === "object" || typeof value === "function") &&
+    typeof (value as { fetch?: unknown }).fetch === "function"
+  );
+}

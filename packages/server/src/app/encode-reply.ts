@@ -1,0 +1,228 @@
+/** From what a handler returned to what crosses to main: a status, a content type, header lines, and bytes or a source of them. */
+import { Readable } from "node:stream";
+import { InvalidReplyError } from "../errors.ts";
+import { isHtml, isReply, type ReplyHeaders } from "./reply.ts";
+import type { RouteSchemas } from "./schema.ts";
+import { validateResponse } from "./validation.ts";
+
+/** The content types that have a number of their own on the wire; `0` is none, or one among the headers. */
+export const CONTENT_TYPES = [
+  "",
+  "application/json; charset=utf-8",
+  "text/plain; charset=utf-8",
+  "text/html; charset=utf-8",
+  "application/octet-stream",
+  "application/problem+json; charset=utf-8",
+] as const;
+/** A place in CONTENT_TYPES. */
+export type ContentType = 0 | 1 | 2 | 3 | 4 | 5;
+export const NO_TYPE: ContentType = 0;
+export const JSON_TYPE: ContentType = 1;
+export const TEXT_TYPE: ContentType = 2;
+export const HTML_TYPE: ContentType = 3;
+export const BYTES_TYPE: ContentType = 4;
+export const PROBLEM_TYPE: ContentType = 5;
+
+/** Gives the pieces of a streamed body, one at a time. */
+export interface ChunkSource {
+  next(): IteratorResult<unknown, unknown> | Promise<IteratorResult<unknown, unknown>>;
+  /** Runs the generator's `finally`, cancels the stream. */
+  return(): unknown;
+}
+
+/** An answer ready for the wire. */
+export interface EncodedReply {
+  readonly status: number;
+  readonly contentType: ContentType;
+  /** `name\nvalue\nname\nvalue`, or null. No name or value can hold a line break. */
+  readonly headers: string | null;
+  readonly body: string | Uint8Array | null;
+  readonly stream: ChunkSource | null;
+}
+
+/**
+ * Encodes what a handler returned; a promise only for a web `Response`, whose body has to be looked into.
+ * @throws {InvalidReplyError} for what cannot be sent.
+ */
+export function encodeReply(value: unknown, response?: RouteSchemas["response"]): EncodedReply | Promise<EncodedReply> {
+  if (typeof value === "object" && value !== null) {
+    if (isReply(value)) {
+      checkStatus(value.status);
+      return encodeBody(value.body, value.status, headerLines(value.headers, value.cookies), response);
+    }
+    if (isResponse(value)) return encodeResponse(value);
+  }
+  if (value === null || value === undefined) return { status: 204, contentType: 0, headers: null, body: null, stream: null };
+  return encodeBody(value, 200, null, response);
+}
+
+const BODYLESS = (status: number): boolean => status === 204 || status === 205 || status === 304;
+
+function encodeBody(
+  value: unknown,
+  status: number,
+  headers: string | null,
+  response: RouteSchemas["response"],
+): EncodedReply | Promise<EncodedReply> {
+  const typed = headers !== null && /(?:^|\n)content-type\n/.test(headers);
+  const as = (type: ContentType): ContentType => (typed ? NO_TYPE : type);
+  if (value === null || value === undefined) return { status, contentType: 0, headers, body: null, stream: null };
+  if (BODYLESS(status)) throw new InvalidReplyError(`A reply with status ${status} has no body; got ${describe(value)}.`);
+  if (typeof value === "string") {
+    const text = validateResponse(response, status, value);
+    return { status, contentType: as(TEXT_TYPE), headers, body: String(text), stream: null };
+  }
+  if (typeof value === "object") {
+    if (isHtml(value)) return { status, contentType: as(HTML_TYPE), headers, body: value.html, stream: null };
+    if (value instanceof Uint8Array) return { status, contentType: as(BYTES_TYPE), headers, body: value, stream: null };
+    if (value instanceof ArrayBuffer) {
+      return { status, contentType: as(BYTES_TYPE), headers, body: new Uint8Array(value), stream: null };
+    }
+    if (isReply(value)) throw new InvalidReplyError("The body of a reply() is itself a reply().");
+    if (isResponse(value)) throw new InvalidReplyError("The body of a reply() is a Response; return the Response itself.");
+    const stream = sourceOf(value);
+    // Where the first piece is text, it is text/plain after all; see stream-pump.ts.
+    if (stream !== null) return { status, contentType: as(BYTES_TYPE), headers, body: null, stream };
+  }
+  return { status, contentType: as(JSON_TYPE), headers, body: toJson(validateResponse(response, status, value)), stream: null };
+}
+
+function toJson(value: unknown): string {
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(value);
+  } catch (error) {
+    throw new InvalidReplyError(`The reply cannot be written as JSON: ${(error as Error).message}`, { cause: error });
+  }
+  if (text === undefined) throw new InvalidReplyError(`The reply cannot be written as JSON: it is ${describe(value)}.`);
+  return text;
+}
+
+/** A source over anything that can be streamed; null for plain data. */
+export function sourceOf(value: object): ChunkSource | null {
+  if (Array.isArray(value)) return null;
+  if (value instanceof ReadableStream) return readerSource(value);
+  if (value instanceof Readable) return iteratorSource(value[Symbol.asyncIterator](), () => value.destroy());
+  const candidate = value as Partial<AsyncIterable<unknown>> & Partial<Iterator<unknown>> & Partial<Iterable<unknown>>;
+  const asyncIterator = candidate[Symbol.asyncIterator];
+  if (typeof asyncIterator === "function") return iteratorSource(asyncIterator.call(value) as AsyncIterator<unknown>);
+  if (typeof candidate[Symbol.iterator] === "function" && typeof candidate.next === "function") {
+    return iteratorSource(candidate as Iterator<unknown>);
+  }
+  return null;
+}
+
+function iteratorSource(iterator: Iterator<unknown> | AsyncIterator<unknown>, onReturn?: () => void): ChunkSource {
+  return {
+    next: () => iterator.next(),
+    return: () => {
+      onReturn?.();
+      return iterator.return?.();
+    },
+  };
+}
+
+/** A source over a web stream. */
+export function readerSource(stream: ReadableStream): ChunkSource {
+  const reader = stream.getReader();
+  return { next: () => reader.read() as Promise<IteratorResult<unknown, unknown>>, return: () => reader.cancel() };
+}
+
+type NodeResponse = Response & {
+  _toNodeResponse?: () => { status: number; headers: string[]; body: unknown };
+};
+
+function isResponse(value: object): value is NodeResponse {
+  if (value instanceof Response) return true;
+  const candidate = value as Partial<Response>;
+  return typeof candidate.arrayBuffer === "function" && typeof candidate.status === "number" && "headers" in candidate;
+}
+
+async function encodeResponse(response: NodeResponse): Promise<EncodedReply> {
+  const { status } = response;
+  if (status === 101 || response.type === "error") throw new InvalidReplyError(`A Response of status ${status} cannot be sent.`);
+  checkStatus(status);
+  // srvx's FastResponse knows its body without a stream around it.
+  const fast = typeof response._toNodeResponse === "function" ? response._toNodeResponse() : undefined;
+  const headers = fast === undefined ? headerLines(response.headers) : flatHeaderLines(fast.headers);
+  const body: unknown = fast === undefined ? response.body : fast.body;
+  if (body === null || body === undefined || BODYLESS(status)) {
+    if (body instanceof ReadableStream) void body.cancel().catch(() => undefined);
+    return { status, contentType: 0, headers, body: null, stream: null };
+  }
+  if (typeof body === "string" || body instanceof Uint8Array) return { status, contentType: 0, headers, body, stream: null };
+  if (ArrayBuffer.isView(body)) {
+    return { status, contentType: 0, headers, body: new Uint8Array(body.buffer, body.byteOffset, body.byteLength), stream: null };
+  }
+  const stream = body instanceof ReadableStream ? readerSource(body) : sourceOf(body as object);
+  if (stream === null) throw new InvalidReplyError(`The body of a Response is ${describe(body)}.`);
+  return await shortcut({ status, contentType: 0, headers, body: null, stream });
+}
+
+/** A stream that turns out to be one piece and its end, ready at once, is sent whole. */
+async function shortcut(reply: EncodedReply): Promise<EncodedReply> {
+  const { stream } = reply;
+  if (stream === null) return reply;
+  const first = await stream.next();
+  if (first.done === true) return { ...reply, body: null, stream: null };
+  const second = Promise.resolve(stream.next());
+  const soon = await Promise.race([second.catch(() => undefined), new Promise((turn) => setImmediate(turn, null))]);
+  if (soon !== null && soon !== undefined && (soon as IteratorResult<unknown>).done === true && first.value instanceof Uint8Array) {
+    return { ...reply, body: first.value, stream: null };
+  }
+  const given: (IteratorResult<unknown, unknown> | Promise<IteratorResult<unknown, unknown>>)[] = [second, first];
+  return { ...reply, stream: { next: () => given.pop() ?? stream.next(), return: () => stream.return() } };
+}
+
+/** @throws {InvalidReplyError} unless the status is one a handler may answer with. */
+export function checkStatus(status: unknown): void {
+  if (typeof status !== "number" || !Number.isInteger(status) || status < 200 || status > 599) {
+    throw new InvalidReplyError(`A status is an integer from 200 to 599; got ${String(status)}.`);
+  }
+}
+
+const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const BAD_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
+/** Framing is main's business. */
+const FRAMING: ReadonlySet<string> = new Set(["transfer-encoding", "keep-alive", "upgrade", "trailer"]);
+
+/** Header lines for the wire. @throws {InvalidReplyError} for a name or value that could split the answer. */
+export function headerLines(headers: ReplyHeaders | undefined, cookies: readonly string[] = []): string | null {
+  const flat: string[] = [];
+  if (headers !== undefined) {
+    if (headers instanceof Headers) headers.forEach((value, name) => void flat.push(name, value));
+    else if (Array.isArray(headers)) for (const [name, value] of headers as [string, string][]) flat.push(name, value);
+    else {
+      for (const [name, value] of Object.entries(headers)) {
+        if (value === undefined) continue;
+        if (Array.isArray(value)) for (const one of value) flat.push(name, String(one));
+        else flat.push(name, String(value));
+      }
+    }
+  }
+  for (const cookie of cookies) flat.push("set-cookie", cookie);
+  return flatHeaderLines(flat);
+}
+
+/** The same, of names and values in turn. */
+export function flatHeaderLines(flat: readonly string[]): string | null {
+  if (flat.length === 0) return null;
+  let out = "";
+  for (let i = 0; i + 1 < flat.length; i += 2) {
+    const name = String(flat[i]).toLowerCase();
+    const value = String(flat[i + 1]);
+    if (!NAME.test(name)) throw new InvalidReplyError(`A header is named ${JSON.stringify(name)}, which is not a token.`);
+    if (BAD_VALUE.test(value)) {
+      throw new InvalidReplyError(`The header ${name} has a value with a line break or another forbidden character: ${JSON.stringify(value)}.`);
+    }
+    if (FRAMING.has(name)) continue;
+    out += out === "" ? `${name}\n${value}` : `\n${name}\n${value}`;
+  }
+  return out === "" ? null : out;
+}
+
+function describe(value: unknown): string {
+  if (value === null) return "null";
+  if (typeof value === "object") return value.constructor?.name ?? "an object";
+  return `a ${typeof value}`;
+}

@@ -1,0 +1,28 @@
+import { versionText } from "./help.ts";
+
+/** What a command touches of the process. */
+export interface CommandIo {
+  readonly cwd: string;
+  readonly env: NodeJS.ProcessEnv;
+  readonly stdout: { write(text: string): unknown; readonly isTTY?: boolean | undefined };
+  readonly stderr: { write(text: string): unknown };
+  readonly signals: Pick<NodeJS.Process, "on" | "off">;
+  /** Ends the process. */
+  exit(code: number): void;
+  version(): string;
+  /** Whether lines about the process are written for people; decided when the configuration is known. */
+  forPeople: boolean;
+}
+
+export function processIo(): CommandIo {
+  return {
+    cwd: process.cwd(),
+    env: process.env,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    signals: process,
+    exit: (code) => process.exit(code),
+    version: versionText,
+    forPeople: process.stdout.isTTY === true,
+  };
+}

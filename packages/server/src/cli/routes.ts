@@ -1,0 +1,74 @@
+import { AppLoadError, prepareApp } from "../app-loader/index.ts";
+import { resolveConfig } from "../config/index.ts";
+import type { Command } from "./arguments.ts";
+import { findConfiguration } from "./configuration.ts";
+import type { CommandIo } from "./io.ts";
+
+/** One line of the list. */
+export interface ListedRoute {
+  readonly method: string;
+  readonly path: string;
+  /** Whatever the route says that is not the default. */
+  readonly notes: readonly string[];
+}
+
+/** `duck-ts routes`: imports the app on this thread, which serves nobody, and lists what it declares. */
+export async function routes(command: Extract<Command, { name: "routes" }>, io: CommandIo): Promise<number> {
+  const found = await findConfiguration({ cwd: io.cwd, file: command.config, env: io.env });
+  const config = resolveConfig(found.config, { root: found.root, file: found.file, env: io.env });
+  const prepared = await prepareApp({ root: config.root, app: config.app });
+  process.setSourceMapsEnabled(true);
+  const listed = listRoutes(await importApp(prepared.url, config.app), config.app);
+  io.stdout.write(command.json ? `${JSON.stringify(listed, null, 2)}\n` : table(listed));
+  return 0;
+}
+
+async function importApp(url: string, file: string): Promise<unknown> {
+  try {
+    return ((await import(url)) as { default: unknown }).default;
+  } catch (error) {
+    throw new AppLoadError(file, `Importing ${file} throws.\n${error instanceof Error ? error.stack : String(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+interface RouteLike {
+  readonly kind?: string;
+  readonly method?: string;
+  readonly path?: string;
+  readonly options?: Readonly<Record<string, unknown>>;
+}
+
+function listRoutes(app: unknown, file: string): ListedRoute[] {
+  const { routes, fetch } = (app ?? {}) as { routes?: readonly RouteLike[]; fetch?: unknown };
+  if (Array.isArray(routes)) return (routes as readonly RouteLike[]).map(describeRoute);
+  if (typeof fetch === "function")
+    return [{ method: "ALL", path: "/*", notes: ["fetch-style app: it routes by itself"] }];
+  throw new AppLoadError(
+    file,
+    `The default export of ${file} is no app. Expected defineApp({ routes: [...] }) or an object with fetch(request).`,
+  );
+}
+
+function describeRoute({ kind, method, path, options = {} }: RouteLike): ListedRoute {
+  const notes: string[] = [];
+  for (const name of ["timeoutMs", "bodyLimitBytes", "maxConcurrent", "run", "kill"]) {
+    if (options[name] !== undefined) notes.push(`${name} ${String(options[name])}`);
+  }
+  const checked = ["params", "query", "headers", "body", "response"].filter((name) => options[name] !== undefined);
+  if (checked.length > 0) notes.push(`checks ${checked.join(", ")}`);
+  return { method: kind === "websocket" ? "WS" : method === "*" ? "ALL" : (method ?? "?"), path: path ?? "?", notes };
+}
+
+function table(listed: readonly ListedRoute[]): string {
+  if (listed.length === 0) return "The app has no routes.\n";
+  const methodWidth = Math.max(...listed.map(({ method }) => method.length));
+  const pathWidth = Math.max(...listed.map(({ path }) => path.length));
+  return listed
+    .map(({ method, path, notes }) =>
+      `${method.padEnd(methodWidth)}  ${path.padEnd(pathWidth)}  ${notes.join("; ")}`.trimEnd(),
+    )
+    .concat("")
+    .join("\n");
+}

@@ -1,0 +1,59 @@
+import { relative } from "node:path";
+import type { ResolvedConfig } from "../config/index.ts";
+
+/** What is said once a server listens. */
+export interface StartUp {
+  readonly config: ResolvedConfig;
+  readonly url: string;
+  readonly version: string;
+  readonly routes: number | undefined;
+  readonly management: string | undefined;
+  readonly startupMs: number;
+}
+
+/** For people: a few lines. */
+export function summaryText({ config, url, version, routes, management, startupMs }: StartUp, cwd: string): string {
+  const shown = (path: string): string => {
+    const inside = relative(cwd, path);
+    return inside === "" || inside.startsWith("..") ? path : inside;
+  };
+  const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? "" : "s"}`;
+  const rows: [string, string][] = [
+    ["app", `${shown(config.app)}${routes === undefined ? "" : `, ${count(routes, "route")}`}`],
+    ["config", config.file === null ? "none, all defaults" : shown(config.file)],
+    ["threads", `${config.requestHandling.maxWorkers} for requests`],
+    ["management", management ?? describeManagement(config.management)],
+  ];
+  const lines = rows.map(([name, value]) => `  ${name.padEnd(11)}${value}`);
+  return [`duck-ts ${version} listens on ${url} after ${Math.round(startupMs)} ms`, ...lines, ""].join("\n");
+}
+
+/** For log collectors: one line. */
+export function summaryLine({ config, url, version, routes, startupMs }: StartUp): string {
+  return `${JSON.stringify({
+    level: 30,
+    time: Date.now(),
+    pid: process.pid,
+    thread: "main",
+    msg: `duck-ts listens on ${url}`,
+    url,
+    version,
+    app: config.app,
+    config: config.file,
+    workers: config.requestHandling.maxWorkers,
+    routes,
+    startupMs: Math.round(startupMs),
+  })}\n`;
+}
+
+function describeManagement({ health, ready, metrics, expose }: ResolvedConfig["management"]): string {
+  const paths = [health, ready, metrics].filter((path) => path !== false);
+  if (paths.length === 0) return "none";
+  const where =
+    expose === "loopback"
+      ? "from this machine"
+      : expose === "all"
+        ? "for everybody"
+        : `on ${expose.host}:${expose.port}`;
+  return `${paths.join(" ")} ${where}`;
+}

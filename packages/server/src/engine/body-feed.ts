@@ -1,0 +1,74 @@
+/** A request's body on its way to its handler while it comes in: pieces over the port, no more of them than are wanted. */
+import type { InFlight } from "./in-flight.ts";
+import { STREAM_WINDOW } from "./wire.ts";
+import type { WorkerLink } from "./worker-link.ts";
+
+export class BodyFeed {
+  readonly #request: InFlight;
+  readonly #link: WorkerLink;
+  readonly #onFailed: (status: 400 | 413, detail: string) => void;
+  #credit = STREAM_WINDOW;
+  #bytes = 0;
+  #done = false;
+
+  /** @param onFailed the body is too large, or broke off. */
+  constructor(request: InFlight, link: WorkerLink, onFailed: (status: 400 | 413, detail: string) => void) {
+    this.#request = request;
+    this.#link = link;
+    this.#onFailed = onFailed;
+    const stream = request.bodyStream;
+    if (stream === null) return;
+    stream.on("data", this.#onData);
+    stream.on("end", this.#onEnd);
+    stream.on("close", this.#onClose);
+    stream.on("error", this.#onClose);
+    stream.resume();
+  }
+
+  /** The handler has taken so many pieces. */
+  credit(chunks: number): void {
+    if (this.#done) return;
+    if (this.#credit === 0) this.#request.bodyStream?.resume();
+    this.#credit += chunks;
+  }
+
+  /** Nobody wants the rest: it is read and thrown away, so that the connection stays usable. */
+  stop(): void {
+    if (this.#done) return;
+    this.#done = true;
+    const stream = this.#request.bodyStream;
+    stream?.off("data", this.#onData);
+    stream?.off("end", this.#onEnd);
+    stream?.resume();
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    if (this.#done) return;
+    this.#bytes += chunk.byteLength;
+    if (this.#bytes > this.#request.route.streamLimitBytes) {
+      this.#fail(413, `The body is larger than ${this.#request.route.streamLimitBytes} bytes.`);
+      return;
+    }
+    // A piece that has its memory to itself is moved; one that shares a slab is copied out of it first.
+    const whole = chunk.byteOffset === 0 && chunk.byteLength === chunk.buffer.byteLength && chunk.buffer instanceof ArrayBuffer;
+    const piece = whole ? new Uint8Array(chunk.buffer as ArrayBuffer) : new Uint8Array(chunk);
+    this.#link.post({ type: "body-chunk", slot: this.#request.slot, chunk: piece }, [piece.buffer as ArrayBuffer]);
+    if (--this.#credit === 0) this.#request.bodyStream?.pause();
+  };
+
+  readonly #onEnd = (): void => {
+    if (this.#done) return;
+    this.#done = true;
+    this.#link.post({ type: "body-end", slot: this.#request.slot, error: null });
+  };
+
+  readonly #onClose = (): void => {
+    if (!this.#done) this.#fail(400, "The body broke off.");
+  };
+
+  #fail(status: 400 | 413, detail: string): void {
+    this.stop();
+    this.#link.post({ type: "body-end", slot: this.#request.slot, error: detail });
+    this.#onFailed(status, detail);
+  }
+}

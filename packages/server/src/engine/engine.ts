@@ -1,0 +1,271 @@
+/** The request engine: the current generation of workers, its routes, and what is counted. */
+import { HttpError } from "../errors.ts";
+import type { LogWireMessage } from "../logs/wire.ts";
+import { type EngineLog, Generation } from "./generation.ts";
+import type { HostPool } from "./host-pool.ts";
+import type { InFlight, MainRoute, Outcome } from "./in-flight.ts";
+import { MainHost } from "./main-host.ts";
+import { Router } from "./router.ts";
+import type { EngineStats, RequestRecord, RestartReason } from "./stats.ts";
+import type { WorkerData } from "./wire.ts";
+
+export interface EngineOptions {
+  readonly hostPool: HostPool;
+  /** URL of the module that request threads run. */
+  readonly workerModule: string;
+  readonly maxWorkers: number;
+  readonly maxQueue: number;
+  readonly timeoutMs: number;
+  readonly bodyLimitBytes: number;
+  readonly memoryLimitMb: number;
+  readonly workerData: Omit<WorkerData, "app" | "plugins">;
+  readonly log: EngineLog;
+  receiveLog(message: LogWireMessage): void;
+}
+
+/** An app that can be imported, and the plugins' worker sides. */
+export interface EngineApp {
+  readonly app: string;
+  readonly plugins: readonly string[];
+}
+
+/** One version of the app: its workers, its routes, and main's own copy of it where a route asks for that. */
+interface Version {
+  readonly generation: Generation;
+  readonly router: Router<MainRoute>;
+  readonly mainHost: MainHost | undefined;
+}
+
+export class Engine {
+  readonly #options: EngineOptions;
+  readonly #listeners: ((record: RequestRecord) => void)[] = [];
+  readonly #outcomes: Record<Outcome, number> = {
+    answered: 0,
+    timeout: 0,
+    "queue-timeout": 0,
+    "queue-full": 0,
+    "worker-died": 0,
+    bystander: 0,
+    "client-gone": 0,
+    "broken-off": 0,
+    draining: 0,
+  };
+  readonly #restarts: Record<RestartReason, number> = {
+    exit: 0,
+    "out-of-memory": 0,
+    error: 0,
+    terminated: 0,
+    timeout: 0,
+    memory: 0,
+    stuck: 0,
+  };
+  readonly #old = new Set<Generation>();
+  #version: Version | undefined;
+  #number = 0;
+  #kills = 0;
+  #draining = false;
+  readonly #idPrefix: string;
+
+  constructor(options: EngineOptions) {
+    this.#options = options;
+    this.#idPrefix = options.workerData.idPrefix;
+  }
+
+  /** Starts the first generation. @throws {WorkerStartError} when its first worker cannot start. */
+  async start(app: EngineApp): Promise<void> {
+    this.#version = await this.#boot(app);
+  }
+
+  /** Replaces all workers with ones that run `app`, dropping nothing. Where the new one cannot start, the old one goes on. */
+  async reload(app: EngineApp): Promise<void> {
+    const next = await this.#boot(app);
+    const before = this.#version;
+    this.#version = next;
+    if (before === undefined) return;
+    const { generation } = before;
+    this.#old.add(generation);
+    await generation.drained();
+    await generation.close(5000);
+    await before.mainHost?.stop();
+    this.#old.delete(generation);
+  }
+
+  get router(): Router<MainRoute> {
+    return this.#current.router;
+  }
+  get draining(): boolean {
+    return this.#draining;
+  }
+  /** The manager of the pool, for the tree. */
+  get manager(): unknown {
+    return this.#version?.generation.manager;
+  }
+
+  /** Takes a request in; its answer goes to its sink. */
+  submit(request: InFlight): void {
+    const version = this.#current;
+    if (request.route.info.run === "main" && version.mainHost !== undefined) {
+      version.mainHost.run(request);
+      return;
+    }
+    version.generation.wake();
+    version.generation.dispatcher.submit(request);
+  }
+
+  /** A client has gone. */
+  clientGone(request: InFlight): void {
+    if (request.stage === "settled") return;
+    if (request.route.info.run === "main") {
+      this.#current.mainHost?.abort(request);
+      request.stage = "settled";
+      this.#onSettled(request, 499, "client-gone");
+      return;
+    }
+    this.#generationOf(request).dispatcher.clientGone(request);
+  }
+
+  /** A WebSocket is open: no deadline counts for it. */
+  opened(request: InFlight): void {
+    this.#generationOf(request).dispatcher.opened(request);
+  }
+
+  /** A request was answered before it got here, by main itself. */
+  refused(request: InFlight, status: number): void {
+    request.stage = "settled";
+    this.#onSettled(request, status, this.#draining && status === 503 ? "draining" : "answered");
+  }
+
+  /** Is told of each request that has ended. */
+  onDone(listener: (record: RequestRecord) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Takes no more; resolves when nothing runs any more. */
+  async drained(): Promise<void> {
+    this.#draining = true;
+    await Promise.all([...this.#generations()].map((generation) => generation.drained()));
+  }
+
+  /** Ends all workers. Resolves to how many had to be terminated. */
+  async close(timeoutMs: number): Promise<number> {
+    this.#draining = true;
+    const counts = await Promise.all([...this.#generations()].map((generation) => generation.close(timeoutMs)));
+    await this.#version?.mainHost?.stop();
+    return counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  /** What stands in logs and answers for a request. */
+  readonly idOf = (request: InFlight): string =>
+    typeof request.id === "string" ? request.id : this.idOfNumber(request.id);
+  idOfNumber(number: number): string {
+    return this.#idPrefix + number.toString(36);
+  }
+
+  /** A snapshot. */
+  stats(): EngineStats {
+    const { generation } = this.#current;
+    let [ready, blocked, sidelined, total, queued, active, takenBack, rerun] = [0, 0, 0, 0, 0, 0, 0, 0];
+    for (const one of this.#generations()) {
+      total += one.workers.size + one.startingCount;
+      queued += one.dispatcher.queue.length;
+      active += one.dispatcher.active;
+      takenBack += one.dispatcher.takenBack;
+      rerun += one.dispatcher.rerun;
+      for (const link of one.workers) {
+        if (link.state === "ready" && one === generation) ready++;
+        if (link.blocked) blocked++;
+        if (link.state === "sidelined") sidelined++;
+      }
+    }
+    return {
+      workers: { ready, total, wanted: this.#options.maxWorkers, blocked, sidelined },
+      queued,
+      active,
+      routes: generation.routes.map(({ counts, running, cost }) => ({
+        ...counts,
+        running,
+        costUs: cost.samples === 0 ? -1 : cost.costUs,
+        kind: cost.kind,
+        async: cost.async,
+      })),
+      outcomes: { ...this.#outcomes },
+      restarts: { ...this.#restarts },
+      kills: this.#kills,
+      takenBack,
+      rerun,
+      generation: this.#number,
+      draining: this.#draining,
+      ready: ready > 0 && !this.#draining && !generation.failing,
+    };
+  }
+
+  get #current(): Version {
+    if (this.#version === undefined) throw new HttpError(503, "The server is starting.");
+    return this.#version;
+  }
+
+  #generationOf(request: InFlight): Generation {
+    for (const generation of this.#old) if (generation.routes[request.route.index] === request.route) return generation;
+    return this.#current.generation;
+  }
+
+  *#generations(): Generator<Generation> {
+    if (this.#version !== undefined) yield this.#version.generation;
+    yield* this.#old;
+  }
+
+  async #boot(app: EngineApp): Promise<Version> {
+    const { hostPool, workerModule, maxWorkers, maxQueue, timeoutMs, bodyLimitBytes, memoryLimitMb, log } = this.#options;
+    const number = ++this.#number;
+    const workerData: WorkerData = { ...this.#options.workerData, app: app.app, plugins: app.plugins };
+    const generation = new Generation({
+      number,
+      hostPool,
+      workerModule,
+      workerData,
+      maxWorkers,
+      maxQueue,
+      timeoutMs,
+      bodyLimitBytes,
+      memoryLimitMb,
+      log,
+      receiveLog: this.#options.receiveLog,
+      onSettled: this.#onSettled,
+      onRestart: (reason) => void this.#restarts[reason]++,
+      onKill: () => void this.#kills++,
+      idOf: this.idOf,
+    });
+    try {
+      await generation.start();
+    } catch (error) {
+      await generation.close(0);
+      throw error;
+    }
+    const router = new Router<MainRoute>();
+    for (const route of generation.routes) router.add(route.info.method, route.info.path, route);
+    const onMain = generation.routes.some((route) => route.info.run === "main");
+    const mainHost = onMain ? await MainHost.start(workerData, this.#options.receiveLog, this.#onSettled) : undefined;
+    return { generation, router, mainHost };
+  }
+
+  readonly #onSettled = (request: InFlight, status: number, outcome: Outcome): void => {
+    this.#outcomes[outcome]++;
+    const { counts } = request.route;
+    counts.requests++;
+    const digit = Math.floor(status / 100);
+    counts.byClass[digit] = (counts.byClass[digit] ?? 0) + 1;
+    if (this.#listeners.length === 0) return;
+    const record: RequestRecord = {
+      method: request.method,
+      route: counts.path,
+      url: request.url,
+      status,
+      durationMs: performance.now() - request.arrivedAt,
+      outcome,
+      thread: request.threadName,
+      requestId: this.idOf(request),
+      ip: request.ip,
+    };
+    for (const listener of this.#listeners) listener(record);
+  };
+}

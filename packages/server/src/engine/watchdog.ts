@@ -1,0 +1,152 @@
+/**
+ * Looks after the workers every few milliseconds while there is anything to look after: which thread is held by its
+ * handler (what it has not begun is taken back), whose deadline has passed, who did not heed the abort.
+ */
+import type { Dispatcher } from "./dispatcher.ts";
+import type { InFlight } from "./in-flight.ts";
+import { RUNNING, SENT } from "./slots.ts";
+import type { WorkerLink } from "./worker-link.ts";
+
+/** How often it looks. */
+export const TICK_MS = 10;
+/** A handler that holds its thread for so long gets nothing new, and what waits behind it goes elsewhere. */
+export const BLOCKED_AFTER_MS = 10;
+/** How long an aborted asynchronous handler may take to end, before its thread is given up. */
+export const ABORT_GRACE_MS = 1000;
+
+/** What the watchdog asks of whoever owns the workers. */
+export interface WatchdogActions {
+  /** Terminate it now, start another one; `culprit` has had its 504. */
+  kill(link: WorkerLink, culprit: InFlight | undefined, reason: "timeout" | "stuck"): void;
+  /** Its thread is held by a call that must not be terminated: another one shall take its place meanwhile. */
+  sideline(link: WorkerLink): void;
+  /** Nothing holds it any more. */
+  rejoin(link: WorkerLink): void;
+  /** Take no more requests, end when only requests without clients are left. */
+  drain(link: WorkerLink, reason: "stuck"): void;
+}
+
+export class Watchdog {
+  readonly #dispatcher: Dispatcher;
+  readonly #actions: WatchdogActions;
+  readonly #workers: () => Iterable<WorkerLink>;
+  #timer: NodeJS.Timeout | undefined;
+  #idleTicks = 0;
+
+  constructor(dispatcher: Dispatcher, workers: () => Iterable<WorkerLink>, actions: WatchdogActions) {
+    this.#dispatcher = dispatcher;
+    this.#workers = workers;
+    this.#actions = actions;
+  }
+
+  /** There is something to look after. */
+  wake(): void {
+    this.#idleTicks = 0;
+    this.#timer ??= setInterval(this.#tick, TICK_MS);
+  }
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  readonly #tick = (): void => {
+    const now = performance.now();
+    for (const link of this.#workers()) if (link.count > 0) this.#look(link, now);
+    this.#dispatcher.expire(now);
+    if (this.#dispatcher.active > 0 || this.#dispatcher.queue.length > 0) this.#idleTicks = 0;
+    else if (++this.#idleTicks > 100) this.stop();
+  };
+
+  #look(link: WorkerLink, now: number): void {
+    this.#watchThread(link, now);
+    for (let slot = 0; slot < link.high && link.state !== "dead"; slot++) {
+      const request = link.requests[slot];
+      if (request === undefined) continue;
+      if (request.stage === "sent" && now >= request.deadline) this.#late(link, slot, request, now);
+      else if (now >= request.graceUntil) this.#unheeding(link, request);
+    }
+    this.#heldTooLong(link, now);
+  }
+
+  /** Is its thread turning? */
+  #watchThread(link: WorkerLink, now: number): void {
+    const progress = link.slots.progress();
+    if (progress !== link.lastProgress || link.heard) {
+      link.lastProgress = progress;
+      link.heard = false;
+      link.pinged = false;
+      link.movedAt = now;
+      if (link.blocked) this.#unblock(link);
+      return;
+    }
+    if (link.slots.current() !== -1) {
+      if (!link.blocked && now - link.movedAt >= BLOCKED_AFTER_MS) this.#block(link, now);
+      return;
+    }
+    if (!link.pinged) {
+      link.pinged = true;
+      link.pingedAt = now;
+      link.post({ type: "ping" });
+    } else if (!link.blocked && now - link.pingedAt >= 2 * BLOCKED_AFTER_MS) this.#block(link, now);
+  }
+
+  #block(link: WorkerLink, now: number): void {
+    link.blocked = true;
+    link.blockedSince = link.movedAt;
+    const holder = link.requests[link.slots.current()];
+    if (holder !== undefined && !holder.learnt) holder.route.cost.suspect((now - link.movedAt) * 1000);
+    this.#dispatcher.takeBack(link);
+  }
+
+  #unblock(link: WorkerLink): void {
+    link.blocked = false;
+    if (link.state === "sidelined") this.#actions.rejoin(link);
+    else this.#dispatcher.pump();
+  }
+
+  /** A request that has not begun to answer is past its deadline. */
+  #late(link: WorkerLink, slot: number, request: InFlight, now: number): void {
+    const state = link.slots.state(slot);
+    if (state === SENT) {
+      // It never got the thread, and that was not its fault: elsewhere, with its time from then on.
+      this.#dispatcher.takeBack(link);
+      return;
+    }
+    const holds = link.slots.current() === slot && state === RUNNING;
+    this.#dispatcher.timeOut(request, !holds);
+    if (holds) {
+      if (request.route.info.kill === "never") this.#actions.sideline(link);
+      else this.#actions.kill(link, request, "timeout");
+      return;
+    }
+    request.deadline = Number.POSITIVE_INFINITY;
+    request.graceUntil = now + ABORT_GRACE_MS;
+  }
+
+  /** It was told, and its handler still has not ended. */
+  #unheeding(link: WorkerLink, request: InFlight): void {
+    request.graceUntil = Number.POSITIVE_INFINITY;
+    if (request.route.info.kill === "never") {
+      if (link.blocked) this.#actions.sideline(link);
+      return;
+    }
+    if (link.blocked) this.#actions.kill(link, request, "timeout");
+    else this.#actions.drain(link, "stuck");
+  }
+
+  /** Nobody is late by himself (streams, sockets), yet the thread has stood still longer than any of its requests may. */
+  #heldTooLong(link: WorkerLink, now: number): void {
+    if (!link.blocked || link.state === "dead" || link.state === "sidelined") return;
+    let longest = 0;
+    let never = false;
+    for (let slot = 0; slot < link.high; slot++) {
+      const request = link.requests[slot];
+      if (request === undefined) continue;
+      longest = Math.max(longest, request.route.timeoutMs);
+      if (request.route.info.kill === "never") never = true;
+    }
+    if (longest === 0 || now - link.blockedSince < longest + ABORT_GRACE_MS) return;
+    if (never) this.#actions.sideline(link);
+    else this.#actions.kill(link, undefined, "timeout");
+  }
+}

@@ -1,0 +1,67 @@
+/** A request's body in the worker while it comes in: pieces from main, handed to whoever reads the web stream. */
+export class BodySource {
+  readonly stream: ReadableStream<Uint8Array>;
+  readonly #queue: Uint8Array[] = [];
+  readonly #credit: (chunks: number) => void;
+  #ended = false;
+  #error: Error | undefined;
+  #cancelled = false;
+  #waiting: (() => void) | undefined;
+  #taken = 0;
+
+  /** @param credit tells main that so many pieces have been taken. */
+  constructor(credit: (chunks: number) => void) {
+    this.#credit = credit;
+    this.stream = new ReadableStream<Uint8Array>(
+      {
+        pull: async (controller) => {
+          if (this.#queue.length === 0 && !this.#ended) {
+            await new Promise<void>((resolve) => {
+              this.#waiting = resolve;
+            });
+          }
+          const chunk = this.#queue.shift();
+          if (chunk !== undefined) {
+            controller.enqueue(chunk);
+            this.#took();
+          } else if (this.#error !== undefined) controller.error(this.#error);
+          else controller.close();
+        },
+        cancel: () => {
+          this.#cancelled = true;
+          // Main goes on sending what the client sends; it is dropped here.
+          this.#credit(this.#taken + this.#queue.length);
+          this.#taken = 0;
+          this.#queue.length = 0;
+        },
+      },
+      { highWaterMark: 0 },
+    );
+  }
+
+  push(chunk: Uint8Array): void {
+    if (this.#cancelled) {
+      this.#credit(1);
+      return;
+    }
+    this.#queue.push(chunk);
+    this.#wake();
+  }
+  end(error: string | null): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    if (error !== null) this.#error = new Error(error);
+    this.#wake();
+  }
+
+  #wake(): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    waiting?.();
+  }
+  #took(): void {
+    if (++this.#taken < 4 && this.#queue.length > 0) return;
+    this.#credit(this.#taken);
+    this.#taken = 0;
+  }
+}

@@ -1,0 +1,174 @@
+/** The context that a handler is given; each part is worked out when it is first read. */
+import type { Context } from "../../app/context.ts";
+import { bodyKindOf, parseBody } from "../../app/body.ts";
+import { extractParams, pathOf } from "../../app/path.ts";
+import { parseCookies, parseQuery } from "../../app/query.ts";
+import type { RouteOptions } from "../../app/route.ts";
+import type { ValidatedParts } from "../../app/validation.ts";
+import { HttpError } from "../../errors.ts";
+import type { WorkerLogger } from "../../logs/worker-logger.ts";
+import { type RequestEnvelope, STREAMED_BODY } from "../envelope.ts";
+import type { AbortReason } from "../wire.ts";
+import type { BodySource } from "./body-source.ts";
+import type { RunnableRoute } from "./load-app.ts";
+
+/** What contexts of one worker share. */
+export interface ContextHome {
+  readonly idPrefix: string;
+  readonly log: WorkerLogger;
+}
+
+export class RequestContext implements Context<string, RouteOptions> {
+  readonly envelope: RequestEnvelope;
+  readonly route: RunnableRoute;
+  readonly source: BodySource | undefined;
+  /** What the schemas made of the parts they check. */
+  validated: ValidatedParts | undefined;
+  readonly #home: ContextHome;
+  #params: Record<string, string> | undefined;
+  #query: Record<string, string | string[]> | undefined;
+  #headers: Record<string, string> | undefined;
+  #cookies: Record<string, string> | undefined;
+  #body: { readonly value: unknown } | undefined;
+  #log: WorkerLogger | undefined;
+  #controller: AbortController | undefined;
+  #aborted: Error | undefined;
+  #request: Request | undefined;
+
+  constructor(envelope: RequestEnvelope, route: RunnableRoute, home: ContextHome, source: BodySource | undefined) {
+    this.envelope = envelope;
+    this.route = route;
+    this.#home = home;
+    this.source = source;
+  }
+
+  get method(): string {
+    return this.envelope.method;
+  }
+  get url(): string {
+    return this.envelope.url;
+  }
+  get id(): string {
+    const { id } = this.envelope;
+    return typeof id === "string" ? id : this.#home.idPrefix + id.toString(36);
+  }
+  /** Main puts a "+" in front where the client's connection is encrypted. */
+  get ip(): string {
+    const { ip } = this.envelope;
+    return ip.startsWith("+") ? ip.slice(1) : ip;
+  }
+  get params(): never {
+    return (this.validated?.params ?? this.rawParams()) as never;
+  }
+  get query(): never {
+    return (this.validated?.query ?? this.rawQuery()) as never;
+  }
+  get headers(): never {
+    return (this.validated?.headers ?? this.rawHeaders()) as never;
+  }
+  get body(): never {
+    return (this.validated !== undefined && "body" in this.validated ? this.validated.body : this.rawBody()) as never;
+  }
+  get cookies(): Readonly<Record<string, string | undefined>> {
+    this.#cookies ??= parseCookies(this.rawHeaders()["cookie"]);
+    return this.#cookies;
+  }
+  get log(): WorkerLogger {
+    this.#log ??= this.#home.log.child({ requestId: this.id });
+    return this.#log;
+  }
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#aborted !== undefined) this.#controller.abort(this.#aborted);
+    }
+    return this.#controller.signal;
+  }
+  get request(): Request {
+    this.#request ??= this.#makeRequest();
+    return this.#request;
+  }
+
+  rawParams(): Record<string, string> {
+    this.#params ??= extractParams(this.route.segments, this.envelope.url);
+    return this.#params;
+  }
+  rawQuery(): Record<string, string | string[]> {
+    this.#query ??= parseQuery(this.envelope.url);
+    return this.#query;
+  }
+  rawHeaders(): Record<string, string> {
+    this.#headers ??= parseHeaders(this.envelope.headers);
+    return this.#headers;
+  }
+  /** @throws {HttpError} 400 when it is malformed. */
+  rawBody(): unknown {
+    if (this.#body === undefined) {
+      const { body } = this.envelope;
+      if (body === STREAMED_BODY) {
+        throw new Error(
+          `${this.route.info.method} ${this.route.info.path}: ctx.body was read, but this body is coming in as a stream, because the handler uses ctx.request. Give the route { streamBody: false } to have bodies collected first.`,
+        );
+      }
+      this.#body = { value: parseBody(body ?? undefined, this.rawHeaders()["content-type"]) };
+    }
+    return this.#body.value;
+  }
+  /** @throws {HttpError} 415 when the route has a schema for its body and this one is of a type that no schema reads. */
+  checkMediaType(): void {
+    const { body } = this.envelope;
+    if (this.route.options.body === undefined || body === null) return;
+    const type = this.rawHeaders()["content-type"];
+    if (bodyKindOf(type) !== "bytes") return;
+    throw new HttpError(415, `The body has the type ${type ?? "(none)"}; expected JSON, form fields or text.`);
+  }
+
+  abort(reason: AbortReason): void {
+    if (this.#aborted !== undefined) return;
+    const [message, name] =
+      reason === "timeout" ? ["The request passed its timeoutMs", "TimeoutError"] : [ABORTED[reason], "AbortError"];
+    this.#aborted = new DOMException(message, name) as Error;
+    this.#controller?.abort(this.#aborted);
+    this.source?.end(message);
+  }
+  get aborted(): boolean {
+    return this.#aborted !== undefined;
+  }
+
+  #makeRequest(): Request {
+    const { method, url, ip, body } = this.envelope;
+    const secure = ip.startsWith("+");
+    const host = this.rawHeaders()["host"] ?? "localhost";
+    const target = url.startsWith("/") ? url : `${pathOf(url)}${url.includes("?") ? url.slice(url.indexOf("?")) : ""}`;
+    const flat = this.envelope.headers.split("\n");
+    const headers: [string, string][] = [];
+    for (let i = 0; i + 1 < flat.length; i += 2) headers.push([flat[i] ?? "", flat[i + 1] ?? ""]);
+    const init: RequestInit & { duplex?: "half" } = { method, headers, signal: this.signal };
+    if (method !== "GET" && method !== "HEAD") {
+      if (this.source !== undefined) {
+        init.body = this.source.stream;
+        init.duplex = "half";
+      } else if (body instanceof Uint8Array) init.body = body as Uint8Array<ArrayBuffer>;
+    }
+    return new Request(`${secure ? "https" : "http"}://${host}${target}`, init);
+  }
+}
+
+const ABORTED = {
+  "client-gone": "The client has gone away",
+  shutdown: "The server is shutting down",
+} as const;
+
+/** Lower-case names; repeated ones joined, cookies by "; " as RFC 9113 8.2.3 has it. */
+function parseHeaders(joined: string): Record<string, string> {
+  const out: Record<string, string> = Object.create(null);
+  if (joined === "") return out;
+  const flat = joined.split("\n");
+  for (let i = 0; i + 1 < flat.length; i += 2) {
+    const name = (flat[i] ?? "").toLowerCase();
+    const value = flat[i + 1] ?? "";
+    const before = out[name];
+    out[name] = before === undefined ? value : `${before}${name === "cookie" ? "; " : ", "}${value}`;
+  }
+  return out;
+}

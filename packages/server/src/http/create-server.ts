@@ -1,0 +1,193 @@
+/** The server: configuration, app, engine and Fastify put together. */
+import { randomBytes } from "node:crypto";
+import type { IncomingMessage } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from "fastify";
+import type { Logger } from "pino";
+import { prepareApp } from "../app-loader/index.ts";
+import { type DuckConfig, type ResolvedConfig, resolveConfig } from "../config/index.ts";
+import { Engine, type EngineApp } from "../engine/engine.ts";
+import type { HostPool } from "../engine/host-pool.ts";
+import { hostPool as defaultHostPool } from "../engine/_raw-host-pool.ts";
+import type { EngineStats } from "../engine/stats.ts";
+import { ServerStateError } from "../errors.ts";
+import { createLogger, type LogStream, receiveLogMessage } from "../logs/index.ts";
+import { createRequestMetrics, listenForManagement, type ManagementListener, managementPlugin } from "../management/index.ts";
+import { accessLog } from "./access-log.ts";
+import { closeServer } from "./close-server.ts";
+import { createFastifyApp, type FastifyApp } from "./fastify-app.ts";
+import { RequestGate } from "./request-gate.ts";
+import { attachSockets } from "./socket-upgrade.ts";
+import { forwardedReader } from "./trust-proxy.ts";
+
+/** What `createServer` takes beside the configuration. */
+export interface CreateServerOptions {
+  /** The folder that relative paths in the configuration start from. Default: the current one. */
+  readonly root?: string;
+  /** Where log lines go. Default: standard output. */
+  readonly logStream?: LogStream;
+  /** A configuration that is resolved already, as the command has it; `config` is then not looked at. */
+  readonly resolved?: ResolvedConfig;
+  /** @internal Another source of threads, for tests. */
+  readonly hostPool?: HostPool;
+}
+
+/** What a shutdown came to. */
+export interface CloseReport {
+  /** Requests or threads had to be cut off at `shutdownTimeoutMs`. */
+  readonly forced: boolean;
+}
+
+/** A server, made by `createServer()`. */
+export interface DuckServer {
+  /** Starts to accept connections. @returns the URL it can be reached at. @throws {ServerStateError} when it does already, or is closed. */
+  listen(): Promise<string>;
+  /** Where it can be reached; undefined before `listen()`. */
+  readonly url: string | undefined;
+  /** Stops accepting, finishes what runs, ends the threads; at `shutdownTimeoutMs` by force. May be called again. */
+  close(): Promise<CloseReport>;
+  /** Sends a request through the whole server without a socket. */
+  inject(request: InjectOptions | string): Promise<LightMyRequestResponse>;
+  /** Builds the app again and replaces all threads, dropping no request. Where the new one cannot start, the old goes on. */
+  reload(): Promise<void>;
+  /** What the engine counts, now. */
+  stats(): EngineStats;
+  /** The manager that owns the request threads. */
+  managers(): unknown;
+  /** The configuration with all its defaults. */
+  readonly config: ResolvedConfig;
+  readonly log: Logger;
+  readonly fastify: FastifyInstance;
+}
+
+/**
+ * Makes a server: builds the app, starts its first request thread, registers the plugins. It does not listen yet.
+ * @throws {ConfigError} for a wrong setting, {AppLoadError} for an app that cannot be built, {WorkerStartError} for one
+ * that cannot start.
+ */
+export async function createServer(config: DuckConfig, options: CreateServerOptions = {}): Promise<DuckServer> {
+  const resolved = options.resolved ?? resolveConfig(config, { ...(options.root === undefined ? {} : { root: options.root }), env: {} });
+  const logger = await createLogger(resolved.log, options.logStream);
+  const { requestHandling, server: settings } = resolved;
+  const engine = new Engine({
+    hostPool: options.hostPool ?? defaultHostPool,
+    workerModule: new URL("../engine/worker.js", import.meta.url).href,
+    ...requestHandling,
+    bodyLimitBytes: settings.bodyLimitBytes,
+    workerData: {
+      development: resolved.development,
+      logLevel: resolved.log.level,
+      idPrefix: `${randomBytes(6).toString("base64url")}-`,
+      defaults: { timeoutMs: requestHandling.timeoutMs, bodyLimitBytes: settings.bodyLimitBytes },
+    },
+    log: logger,
+    receiveLog: (message) => receiveLogMessage(logger, message),
+  });
+  const started = engine.start(await buildApp(resolved));
+  try {
+    await started;
+    return await assemble(resolved, logger, engine);
+  } catch (error) {
+    await engine.close(0).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function buildApp(config: ResolvedConfig): Promise<EngineApp> {
+  const pluginWorkers = config.plugins.flatMap((plugin) => (plugin.worker === undefined ? [] : [plugin.worker]));
+  const prepared = await prepareApp({ root: config.root, app: config.app, pluginWorkers });
+  return { app: prepared.url, plugins: prepared.pluginWorkers };
+}
+
+async function assemble(config: ResolvedConfig, logger: Logger, engine: Engine): Promise<DuckServer> {
+  const forwarded = forwardedReader(config.server.trustProxy);
+  const gate = new RequestGate({ engine, forwarded });
+  const newId = (request: IncomingMessage): string => {
+    const id = gate.idOf(request);
+    return typeof id === "string" ? id : engine.idOfNumber(id);
+  };
+  const app: FastifyApp = createFastifyApp({ config, logger, gate, allowed: (url) => engine.router.allowed(url), newId });
+  const { fastify } = app;
+  for (const plugin of config.plugins) await plugin.server?.(fastify, config);
+
+  const metrics = createRequestMetrics();
+  engine.onDone((record) => metrics.observe(record.method, record.route, record.status, record.durationMs));
+  const log = accessLog(logger);
+  if (log !== undefined) engine.onDone(log);
+  const source = {
+    ready: () => {
+      const { ready, draining, workers } = engine.stats();
+      if (ready) return { ready };
+      return { ready, reason: draining ? "draining" : workers.ready === 0 ? "no request thread is ready" : "request threads cannot start" };
+    },
+    report: () => report(engine.stats()),
+  };
+  const { management } = config;
+  await managementPlugin(fastify, {
+    settings: management,
+    source,
+    metrics,
+    appHas: (path) => engine.router.find("GET", path)?.info.kind === "http",
+  });
+  await app.open();
+  attachSockets(app.server, engine, gate);
+
+  let url: string | undefined;
+  let listening = false;
+  let closing: Promise<CloseReport> | undefined;
+  let own: ManagementListener | undefined;
+  return {
+    config,
+    log: logger,
+    fastify,
+    get url(): string | undefined {
+      return url;
+    },
+    async listen(): Promise<string> {
+      if (closing !== undefined) throw new ServerStateError("The server is closed; make another one.");
+      if (listening) throw new ServerStateError(`The server listens already, at ${url ?? "an address to come"}.`);
+      listening = true;
+      await fastify.listen({ host: config.server.host, port: config.server.port });
+      if (typeof management.expose === "object") own = await listenForManagement({ settings: management, source, metrics });
+      url = urlOf(config, app.server.address() as AddressInfo);
+      return url;
+    },
+    close(): Promise<CloseReport> {
+      closing ??= (async () => {
+        const report = await closeServer({ engine, server: app.server, fastify, timeoutMs: config.server.shutdownTimeoutMs });
+        await own?.close();
+        return report;
+      })();
+      return closing;
+    },
+    inject: (request) => fastify.inject(request as InjectOptions),
+    async reload(): Promise<void> {
+      if (closing !== undefined) throw new ServerStateError("The server is closing.");
+      await engine.reload(await buildApp(config));
+    },
+    stats: () => engine.stats(),
+    managers: () => engine.manager,
+  };
+}
+
+function report(stats: EngineStats) {
+  const { workers, queued, active, outcomes, kills, restarts } = stats;
+  return {
+    workers: {
+      wanted: workers.wanted,
+      ready: workers.ready,
+      busy: workers.blocked,
+      restarts: Object.values(restarts).reduce((sum, count) => sum + count, 0),
+      kills,
+    },
+    queued,
+    inFlight: active,
+    rejected: outcomes["queue-full"],
+  };
+}
+
+function urlOf(config: ResolvedConfig, address: AddressInfo): string {
+  const { host, https } = config.server;
+  const name = host === "0.0.0.0" || host === "::" ? "localhost" : host.includes(":") ? `[${host}]` : host;
+  return `${https === undefined ? "http" : "https"}://${name}:${address.port}`;
+}

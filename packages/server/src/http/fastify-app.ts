@@ -1,0 +1,209 @@
+/**
+ * Fastify with the app's routes in it. Where no plugin has a hook, a request of the app never gets here: the listener in
+ * front hands it to the engine. Everything else (plugins' routes, management, errors, `inject()`) is Fastify's.
+ */
+import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createHttpsServer } from "node:https";
+import { type FastifyInstance, fastify as makeFastify } from "fastify";
+import type { Logger } from "pino";
+import { problem, problemOf } from "../app/problem.ts";
+import type { ResolvedConfig } from "../config/types.ts";
+import type { MainRoute } from "../engine/in-flight.ts";
+import { FastifySink } from "./fastify-sink.ts";
+import { hasTwoHosts, parserAnswer } from "./hygiene.ts";
+import { RawSink } from "./raw-sink.ts";
+import type { RequestGate } from "./request-gate.ts";
+
+/** The hooks that see a request or its answer; with one of them at the root, requests of the app go through Fastify. */
+const REQUEST_HOOKS: ReadonlySet<string> = new Set([
+  "onRequest",
+  "preParsing",
+  "preValidation",
+  "preHandler",
+  "preSerialization",
+  "onSend",
+  "onResponse",
+  "onError",
+  "onTimeout",
+  "onRequestAbort",
+  // Adds hooks to every route: compress and rate-limit do it so.
+  "onRoute",
+]);
+
+const PROBLEM = "application/problem+json; charset=utf-8";
+const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+export interface FastifyAppOptions {
+  readonly config: ResolvedConfig;
+  readonly logger: Logger;
+  readonly gate: RequestGate;
+  /** The methods that a path of the app has. */
+  allowed(url: string): string[];
+  /** The id of a request that is not the engine's. */
+  newId(request: IncomingMessage): string;
+}
+
+export interface FastifyApp {
+  readonly fastify: FastifyInstance;
+  readonly server: Server;
+  /** The plugins are registered: from here on the app's routes answer. */
+  open(): Promise<void>;
+  /** Do the app's requests go through Fastify's hooks? */
+  readonly hooked: boolean;
+}
+
+/** Makes the server and Fastify over it. Plugins are registered on `fastify` between this and `open()`. */
+export function createFastifyApp(options: FastifyAppOptions): FastifyApp {
+  const { config, logger, gate } = options;
+  const { https, requestTimeoutMs, keepAliveTimeoutMs, bodyLimitBytes, trustProxy } = config.server;
+  let hooked = false;
+  let opened = false;
+  let server: Server | undefined;
+
+  const listener = (handler: (request: IncomingMessage, response: ServerResponse) => void) => {
+    return (request: IncomingMessage, response: ServerResponse): void => {
+      if (opened && !hooked) {
+        const route = gate.find(request.method ?? "GET", request.url ?? "/");
+        if (route !== undefined) {
+          gate.enter(request, response, route, new RawSink(response));
+          return;
+        }
+      }
+      handler(request, response);
+    };
+  };
+
+  const fastify = makeFastify({
+    loggerInstance: logger,
+    disableRequestLogging: true,
+    bodyLimit: bodyLimitBytes,
+    trustProxy: trustProxy as boolean,
+    genReqId: (request) => options.newId(request as IncomingMessage),
+    requestIdLogLabel: "requestId",
+    forceCloseConnections: false,
+    exposeHeadRoutes: true,
+    clientErrorHandler(error, socket) {
+      if (error.code === "ECONNRESET" || socket.destroyed || !socket.writable) {
+        socket.destroy();
+        return;
+      }
+      socket.end(parserAnswer(error.code), () => socket.destroy());
+    },
+    serverFactory(handler) {
+      const settings = {
+        requestTimeout: requestTimeoutMs,
+        headersTimeout: Math.min(requestTimeoutMs === 0 ? 60_000 : requestTimeoutMs, 60_000),
+        keepAliveTimeout: keepAliveTimeoutMs,
+        connectionsCheckingInterval: Math.max(50, Math.min(1000, Math.floor(requestTimeoutMs / 10))),
+        requireHostHeader: true,
+        noDelay: true,
+      };
+      const made =
+        https === undefined
+          ? createHttpServer(settings, listener(handler))
+          : (createHttpsServer({ ...settings, ...tls(https) }, listener(handler)) as unknown as Server);
+      made.on("checkContinue", listener(handler));
+      server ??= made;
+      return made;
+    },
+    routerOptions: {
+      constraints: {
+        duckApp: {
+          name: "duckApp",
+          storage: () => {
+            const stores = new Map<unknown, unknown>();
+            return {
+              get: (key: unknown) => stores.get(key) ?? null,
+              set: (key: unknown, store: unknown) => void stores.set(key, store),
+            };
+          },
+          validate: () => undefined,
+          deriveConstraint: (request: IncomingMessage) =>
+            gate.find(request.method ?? "GET", request.url ?? "/") === undefined ? undefined : "yes",
+          mustMatchWhenDerived: true,
+        } as never,
+      },
+    },
+  }) as unknown as FastifyInstance;
+
+  const addHook = fastify.addHook;
+  fastify.addHook = function (this: FastifyInstance, name: string, ...rest: unknown[]): FastifyInstance {
+    if (this === fastify && REQUEST_HOOKS.has(name)) hooked = true;
+    return (addHook as (...args: unknown[]) => FastifyInstance).call(this, name, ...rest);
+  } as typeof addHook;
+
+  return {
+    fastify,
+    get server(): Server {
+      if (server === undefined) throw new Error("Fastify has made no server.");
+      return server;
+    },
+    get hooked(): boolean {
+      return hooked;
+    },
+    async open(): Promise<void> {
+      const wasHooked = hooked;
+      await fastify.register(async (child) => routeApp(child, gate));
+      answerTheRest(fastify, options);
+      fastify.addHook("onRequest", async (request, reply) => {
+        if (hasTwoHosts(request.raw.rawHeaders)) {
+          reply.raw.shouldKeepAlive = false;
+          await reply.code(400).type(PROBLEM).send(JSON.stringify(problem(400, "The request has two Host headers.")));
+        }
+      });
+      await fastify.ready();
+      hooked = wasHooked;
+      opened = true;
+    },
+  };
+}
+
+/** The app as one route of Fastify, in a scope of its own where bodies are left alone. */
+function routeApp(child: FastifyInstance, gate: RequestGate): void {
+  child.removeAllContentTypeParsers();
+  child.addContentTypeParser("*", (_request, _payload, done) => done(null));
+  child.route({
+    method: METHODS as never,
+    url: "/*",
+    exposeHeadRoute: false,
+    constraints: { duckApp: "yes" } as never,
+    handler(request, reply) {
+      const route: MainRoute | undefined = gate.find(request.raw.method ?? "GET", request.raw.url ?? "/");
+      if (route === undefined) reply.callNotFound();
+      else gate.enter(request.raw, reply.raw, route, new FastifySink(reply));
+    },
+  });
+}
+
+function answerTheRest(fastify: FastifyInstance, options: FastifyAppOptions): void {
+  try {
+    fastify.setNotFoundHandler((request, reply) => {
+      const { method, url } = request.raw;
+      const allowed = options.allowed(url ?? "/");
+      reply.type(PROBLEM);
+      if (allowed.length === 0) return reply.code(404).send(JSON.stringify(problem(404, "No route has this path.", { requestId: request.id })));
+      reply.header("allow", allowed.join(", "));
+      if (method === "OPTIONS") return reply.removeHeader("content-type").code(204).send();
+      const detail = `This path takes ${allowed.join(", ")}, not ${method}.`;
+      return reply.code(405).send(JSON.stringify(problem(405, detail, { requestId: request.id })));
+    });
+  } catch {
+    // A plugin has brought its own; then it answers for what nobody has a route for.
+  }
+  fastify.setErrorHandler((error: Error, request, reply) => {
+    const said = problemOf(error, options.config.development, request.id);
+    if (said.status >= 500) request.log.error({ err: error }, "A plugin failed");
+    return reply.code(said.status).type(PROBLEM).send(JSON.stringify(said));
+  });
+}
+
+function tls(https: NonNullable<ResolvedConfig["server"]["https"]>): Record<string, unknown> {
+  const { key, cert, ca, passphrase } = https;
+  const pem = (value: string | Uint8Array): string | Buffer => (typeof value === "string" ? value : Buffer.from(value));
+  return {
+    key: pem(key),
+    cert: pem(cert),
+    ...(ca === undefined ? {} : { ca: pem(ca) }),
+    ...(passphrase === undefined ? {} : { passphrase }),
+  };
+}

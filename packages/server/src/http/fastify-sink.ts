@@ -1,0 +1,63 @@
+/** Writes an answer through Fastify's reply, so that plugins' hooks (compression, CORS, headers) see it. */
+import { Readable } from "node:stream";
+import type { FastifyReply } from "fastify";
+import type { ContentType } from "../app/encode-reply.ts";
+import type { ReplySink } from "../engine/in-flight.ts";
+import { responseHeaders, takeHeader } from "./header-lines.ts";
+
+export class FastifySink implements ReplySink {
+  readonly #reply: FastifyReply;
+  #stream: Readable | undefined;
+  #drain: (() => void) | undefined;
+
+  constructor(reply: FastifyReply) {
+    this.#reply = reply;
+  }
+
+  whole(status: number, contentType: ContentType, headers: string | null, body: string | Uint8Array | null): void {
+    const reply = this.#reply;
+    if (reply.sent) return;
+    this.#head(status, contentType, headers);
+    if (body === null) void reply.send();
+    else if (typeof body === "string") void reply.send(body);
+    else void reply.send(Buffer.from(body.buffer, body.byteOffset, body.byteLength));
+  }
+
+  begin(status: number, contentType: ContentType, headers: string | null): void {
+    if (this.#reply.sent) return;
+    this.#head(status, contentType, headers);
+    const wake = (): void => {
+      const drain = this.#drain;
+      this.#drain = undefined;
+      drain?.();
+    };
+    this.#stream = new Readable({ highWaterMark: 64 * 1024, read: wake });
+    void this.#reply.send(this.#stream);
+  }
+
+  write(chunk: string | Uint8Array, onDrain: () => void): boolean {
+    const stream = this.#stream;
+    if (stream === undefined || stream.destroyed) return true;
+    if (stream.push(chunk)) return true;
+    this.#drain = onDrain;
+    return false;
+  }
+
+  end(): void {
+    this.#stream?.push(null);
+  }
+
+  destroy(): void {
+    if (this.#stream !== undefined) this.#stream.destroy(new Error("The answer broke off"));
+    else this.#reply.raw.destroy();
+  }
+
+  #head(status: number, contentType: ContentType, headers: string | null): void {
+    const reply = this.#reply;
+    reply.code(status);
+    const flat = responseHeaders(contentType, headers);
+    if (reply.raw.req.method !== "HEAD") takeHeader(flat, "content-length");
+    // Fastify keeps repeated set-cookie lines apart by itself.
+    for (let i = 0; i + 1 < flat.length; i += 2) reply.header(flat[i] as string, flat[i + 1]);
+  }
+}

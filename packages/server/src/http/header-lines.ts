@@ -1,0 +1,19 @@
+/** From the wire's header lines to what Node writes. */
+import { CONTENT_TYPES, type ContentType } from "../app/encode-reply.ts";
+
+/** Names and values in turn, as `writeHead` takes them; without a length, which only main sets. */
+export function responseHeaders(contentType: ContentType, headers: string | null): string[] {
+  const flat = headers === null ? [] : headers.split("\n");
+  if (contentType !== 0) flat.push("content-type", CONTENT_TYPES[contentType]);
+  return flat;
+}
+
+/** Takes a header out; its last value. */
+export function takeHeader(flat: string[], name: string): string | undefined {
+  let value: string | undefined;
+  for (let i = 0; i < flat.length; ) {
+    if (flat[i] === name) value = flat.splice(i, 2)[1];
+    else i += 2;
+  }
+  return value;
+}

@@ -1,0 +1,158 @@
+/**
+ * From a parsed HTTP request to the engine: what has to be known before any thread hears of it. Nothing here runs user
+ * code, and nothing is worked out that most requests do not need.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { PROBLEM_TYPE } from "../app/encode-reply.ts";
+import { problem } from "../app/problem.ts";
+import type { Engine } from "../engine/engine.ts";
+import { STREAMED_BODY } from "../engine/envelope.ts";
+import { InFlight, type MainRoute, type ReplySink } from "../engine/in-flight.ts";
+import { STREAM_BODY_ABOVE_BYTES } from "../engine/wire.ts";
+import { type Collected, collectBody } from "./collect-body.ts";
+import { Connection } from "./connection.ts";
+import { hasTwoHosts, originForm } from "./hygiene.ts";
+
+/** Ids that are taken over from `x-request-id`. */
+const WELL_FORMED_ID = /^[\w.:@/+=-]{1,128}$/;
+
+export interface RequestGateOptions {
+  readonly engine: Engine;
+  /** The client's address behind trusted proxies; undefined where none are trusted. */
+  readonly forwarded: ((request: IncomingMessage) => { ip: string; secure: boolean }) | undefined;
+}
+
+export class RequestGate {
+  readonly #engine: Engine;
+  readonly #forwarded: RequestGateOptions["forwarded"];
+  readonly #onGone: (request: InFlight) => void;
+  #ids = 0;
+
+  constructor(options: RequestGateOptions) {
+    this.#engine = options.engine;
+    this.#forwarded = options.forwarded;
+    this.#onGone = (request) => this.#engine.clientGone(request);
+  }
+
+  /** The route of a request, if the app has one. */
+  find(method: string, url: string): MainRoute | undefined {
+    const route = this.#engine.router.find(method, url);
+    return route?.info.kind === "websocket" ? undefined : route;
+  }
+
+  /** Hands a request to the engine; its answer goes to `sink`. */
+  enter(request: IncomingMessage, response: ServerResponse, route: MainRoute, sink: ReplySink): void {
+    const arrivedAt = performance.now();
+    if (this.#engine.draining) {
+      response.shouldKeepAlive = false;
+      this.#refuse(request, route, sink, arrivedAt, 503, "The server is shutting down.", "retry-after\n1");
+      return;
+    }
+    if (hasTwoHosts(request.rawHeaders)) {
+      response.shouldKeepAlive = false;
+      this.#refuse(request, route, sink, arrivedAt, 400, "The request has two Host headers.");
+      return;
+    }
+    const { headers } = request;
+    const stated = headers["content-length"];
+    const chunked = headers["transfer-encoding"] !== undefined;
+    if (!chunked && (stated === undefined || stated === "0")) {
+      this.#submit(request, route, sink, arrivedAt, stated === "0" ? EMPTY : null);
+      return;
+    }
+    const length = chunked ? Number.POSITIVE_INFINITY : Number(stated);
+    const streams = route.info.streamBody && length > STREAM_BODY_ABOVE_BYTES;
+    const limit = streams ? route.streamLimitBytes : route.bodyLimitBytes;
+    if (!chunked && length > limit) {
+      this.#tooLarge(request, response, route, sink, arrivedAt, limit);
+      return;
+    }
+    if (headers.expect !== undefined) response.writeContinue();
+    if (streams) {
+      this.#submit(request, route, sink, arrivedAt, STREAMED_BODY);
+      return;
+    }
+    collectBody(request, limit, (body: Collected) => {
+      if (body === "too-large") this.#tooLarge(request, response, route, sink, arrivedAt, limit);
+      else if (body !== "broken-off") this.#submit(request, route, sink, arrivedAt, body);
+    });
+  }
+
+  #submit(
+    request: IncomingMessage,
+    route: MainRoute,
+    sink: ReplySink,
+    arrivedAt: number,
+    body: Uint8Array | typeof STREAMED_BODY | null,
+  ): void {
+    const inFlight = this.#make(request, route, sink, arrivedAt, body);
+    this.#engine.submit(inFlight);
+  }
+
+  #make(
+    request: IncomingMessage,
+    route: MainRoute,
+    sink: ReplySink,
+    arrivedAt: number,
+    body: Uint8Array | typeof STREAMED_BODY | null,
+  ): InFlight {
+    const { socket } = request;
+    const connection = Connection.of(socket, this.#onGone);
+    let { ip } = connection;
+    if (this.#forwarded !== undefined) {
+      const origin = this.#forwarded(request);
+      ip = `${origin.secure ? "+" : ""}${origin.ip}`;
+    }
+    const inFlight = new InFlight(
+      route,
+      request.method ?? "GET",
+      originForm(request.url ?? "/"),
+      request.rawHeaders.join("\n"),
+      ip,
+      this.idOf(request),
+      body,
+      body === STREAMED_BODY ? request : null,
+      sink,
+      arrivedAt,
+    );
+    connection.began(inFlight);
+    return inFlight;
+  }
+
+  /** The client's id where it is well-formed, else a number that makes a new one. */
+  idOf(request: IncomingMessage): string | number {
+    const given = request.headers["x-request-id"];
+    return typeof given === "string" && WELL_FORMED_ID.test(given) ? given : ++this.#ids;
+  }
+
+  #tooLarge(
+    request: IncomingMessage,
+    response: ServerResponse,
+    route: MainRoute,
+    sink: ReplySink,
+    arrivedAt: number,
+    limit: number,
+  ): void {
+    // What is left of it is not read to the end: the connection ends with this answer.
+    response.shouldKeepAlive = false;
+    this.#refuse(request, route, sink, arrivedAt, 413, `The body is larger than ${limit} bytes.`);
+    request.resume();
+  }
+
+  #refuse(
+    request: IncomingMessage,
+    route: MainRoute,
+    sink: ReplySink,
+    arrivedAt: number,
+    status: number,
+    detail: string,
+    headers: string | null = null,
+  ): void {
+    const inFlight = this.#make(request, route, sink, arrivedAt, null);
+    const requestId = this.#engine.idOf(inFlight);
+    sink.whole(status, PROBLEM_TYPE, headers, JSON.stringify(problem(status, detail, { requestId })));
+    this.#engine.refused(inFlight, status);
+  }
+}
+
+const EMPTY = new Uint8Array(0);

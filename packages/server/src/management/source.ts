@@ -1,0 +1,28 @@
+/** What management asks the engine. Every answer is at hand on main: no worker is ever asked, so none can delay it. */
+export interface ManagementSource {
+  /** True once workers are ready and until draining starts. `reason` says why not. */
+  ready(): { readonly ready: boolean; readonly reason?: string | undefined };
+  report(): EngineReport;
+}
+
+/** Request threads, counted. */
+export interface WorkersReport {
+  readonly wanted: number;
+  readonly ready: number;
+  readonly busy: number;
+  /** Threads started again after one died, since the server started. */
+  readonly restarts: number;
+  /** Threads terminated at a request's deadline. */
+  readonly kills: number;
+}
+
+/** The engine at this moment. */
+export interface EngineReport {
+  readonly workers: WorkersReport;
+  readonly queued: number;
+  readonly inFlight: number;
+  /** Requests refused because the queue was full. */
+  readonly rejected: number;
+  /** Where requests were placed: `idle`, `shared`, `queued`, ... each with a count. */
+  readonly placements?: Readonly<Record<string, number>> | undefined;
+}

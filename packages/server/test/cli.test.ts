@@ -1,0 +1,353 @@
+import { EventEmitter } from "node:events";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { parseCommandLine, UsageError } from "../src/cli/arguments.ts";
+import type { CommandIo } from "../src/cli/io.ts";
+import { run } from "../src/cli/run.ts";
+import type { MakeServer, ServedServer } from "../src/cli/serve.ts";
+import { handleSignals } from "../src/cli/signals.ts";
+import type { DuckConfig, ResolveConfigOptions } from "../src/config/index.ts";
+import { temporaryFolder } from "./support/temporary-folder.ts";
+
+/** A process that is none. */
+function fakeProcess(cwd: string, env: NodeJS.ProcessEnv = {}, isTTY = false) {
+  const written = { stdout: "", stderr: "" };
+  const signals = new EventEmitter();
+  let ended: (code: number) => void;
+  const exited = new Promise<number>((resolve) => {
+    ended = resolve;
+  });
+  const io: CommandIo = {
+    cwd,
+    env,
+    stdout: { isTTY, write: (text) => (written.stdout += text) },
+    stderr: { write: (text) => (written.stderr += text) },
+    signals: signals as unknown as CommandIo["signals"],
+    exit: (code) => ended(code),
+    version: () => "1.2.3",
+    forPeople: isTTY,
+  };
+  return { io, written, signals, exited };
+}
+
+function fakeServer(overrides: Partial<ServedServer> = {}) {
+  const calls: string[] = [];
+  let made: { config: DuckConfig; options: ResolveConfigOptions } | undefined;
+  const server: ServedServer = {
+    url: "http://127.0.0.1:4321",
+    routes: { length: 3 },
+    listen: async () => calls.push("listen"),
+    close: async ({ timeoutMs }) => void calls.push(`close ${timeoutMs}`),
+    reload: async () => void calls.push("reload"),
+    ...overrides,
+  };
+  const make: MakeServer = async (config, options) => {
+    made = { config, options };
+    return server;
+  };
+  return { calls, load: async () => make, made: () => made };
+}
+
+const appFiles = { "src/app.ts": "export default { routes: [] }" };
+
+describe("the command line", () => {
+  it("is read", () => {
+    expect(
+      parseCommandLine(["serve", "--config", "a.ts", "-p", "80", "--host=::", "--workers", "3", "--log-level=debug"]),
+    ).toEqual({
+      name: "serve",
+      config: "a.ts",
+      host: "::",
+      port: "80",
+      workers: "3",
+      logLevel: "debug",
+    });
+    expect(parseCommandLine(["routes", "--json"])).toEqual({ name: "routes", config: undefined, json: true });
+    expect(parseCommandLine([])).toEqual({ name: "help", topic: null });
+    expect(parseCommandLine(["serve", "--help"])).toEqual({ name: "help", topic: "serve" });
+    expect(parseCommandLine(["help", "routes"])).toEqual({ name: "help", topic: "routes" });
+    expect(parseCommandLine(["--version"])).toEqual({ name: "version" });
+  });
+
+  it.each([
+    [["start"], /There is no command "start"/],
+    [["--port", "80"], /There is no option "--port". There are: duck-ts serve/],
+    [["serve", "--prot", "80"], /There is no option "--prot". duck-ts serve takes --config <value>, --host/],
+    [["serve", "--port"], /--port needs a value/],
+    [["serve", "--port", "--host", "x"], /--port needs a value/],
+    [["serve", "--port="], /--port needs a value/],
+    [["serve", "app.ts"], /"app.ts" is one word too many/],
+    [["routes", "--json=yes"], /--json takes no value/],
+  ])("is refused, saying what there is: %j", (argv, message) => {
+    expect(() => parseCommandLine(argv)).toThrow(UsageError);
+    expect(() => parseCommandLine(argv)).toThrow(message);
+  });
+
+  it("that is wrong ends with code 2 and one message on stderr", async () => {
+    const { io, written } = fakeProcess(temporaryFolder());
+    expect(await run(["serf"], io)).toBe(2);
+    expect(written).toEqual({ stdout: "", stderr: expect.stringMatching(/^duck-ts: There is no command "serf"/) });
+  });
+
+  it("that asks for help or the version ends with code 0", async () => {
+    const { io, written } = fakeProcess(temporaryFolder());
+    expect(await run(["--version"], io)).toBe(0);
+    expect(written.stdout).toBe("1.2.3\n");
+    expect(await run(["serve", "--help"], io)).toBe(0);
+    for (const text of ["--config", "--host", "--port", "--workers", "--log-level", "SIGHUP", "Exit codes"]) {
+      expect(written.stdout).toContain(text);
+    }
+  });
+});
+
+describe("duck-ts serve", () => {
+  it("hands config, folder, file, environment and flags to the server, and says where it listens", async () => {
+    const root = temporaryFolder({
+      ...appFiles,
+      "duck.config.ts": "export default { requestHandling: { maxWorkers: 2 } }",
+    });
+    const { io, written } = fakeProcess(root, {}, true);
+    const server = fakeServer();
+    expect(await run(["serve", "--port", "4321"], io, server.load)).toBeNull();
+    expect(server.calls).toEqual(["listen"]);
+    expect(server.made()).toMatchObject({
+      config: { requestHandling: { maxWorkers: 2 } },
+      options: { root, file: join(root, "duck.config.ts"), flags: { port: "4321" } },
+    });
+    expect(written.stdout).toMatch(/^duck-ts 1\.2\.3 listens on http:\/\/127\.0\.0\.1:4321 after \d+ ms\n/);
+    expect(written.stdout).toContain("app        src/app.ts, 3 routes\n");
+    expect(written.stdout).toContain("config     duck.config.ts\n");
+    expect(written.stdout).toContain("threads    2 for requests\n");
+    expect(written.stdout).toContain("management /healthz /readyz /metrics from this machine\n");
+  });
+
+  it("says it in one JSON line where the output is no terminal", async () => {
+    const { io, written } = fakeProcess(temporaryFolder(appFiles));
+    await run(["serve"], io, fakeServer().load);
+    expect(JSON.parse(written.stdout)).toMatchObject({
+      level: 30,
+      msg: "duck-ts listens on http://127.0.0.1:4321",
+      routes: 3,
+      config: null,
+    });
+  });
+
+  it("says nothing where the log is silent", async () => {
+    const { io, written } = fakeProcess(temporaryFolder(appFiles));
+    await run(["serve", "--log-level", "silent"], io, fakeServer().load);
+    expect(written.stdout).toBe("");
+  });
+
+  it("reads .env files before the config file", async () => {
+    const root = temporaryFolder({
+      ...appFiles,
+      ".env": "PORT=5555\nTHREADS=4",
+      "duck.config.ts": "export default { app: './src/app.ts' }",
+    });
+    const { io } = fakeProcess(root);
+    const server = fakeServer();
+    expect(await run(["serve"], io, server.load)).toBeNull();
+    expect(server.made()?.options.env).toMatchObject({ PORT: "5555", THREADS: "4" });
+  });
+
+  it.each<[string, Record<string, string>, string[], RegExp]>([
+    [
+      "an unknown setting",
+      { ...appFiles, "duck.config.ts": "export default { sever: {} }" },
+      [],
+      /duck\.config\.ts cannot be used:\n {2}sever: found \{\}, expected .*"server"/,
+    ],
+    [
+      "a wrong flag",
+      appFiles,
+      ["--port", "http"],
+      /A setting in the command line cannot be used:\n {2}--port: found "http", expected a whole number/,
+    ],
+    ["no app", {}, [], /app: found nothing, expected the file of the app's module/],
+    ["a config file that is not there", {}, ["--config", "no.ts"], /--config: found "no.ts", and no such file/],
+    [
+      "a config file that does not compile",
+      { "duck.config.ts": "export default {" },
+      [],
+      /duck\.config\.ts cannot be used:\n {2}expected a module that compiles, found duck\.config\.ts:1:17: Expected identifier/,
+    ],
+  ])("ends with code 2 over %s", async (_name, files, argv, message) => {
+    const { io, written } = fakeProcess(temporaryFolder(files));
+    const server = fakeServer();
+    expect(await run(["serve", ...argv], io, server.load)).toBe(2);
+    expect(written.stderr).toMatch(message);
+    expect(written.stderr).not.toMatch(/^ {4}at /m);
+    expect(server.calls).toEqual([]);
+  });
+
+  it.each([
+    [
+      "a port that is taken",
+      Object.assign(new Error("listen"), { code: "EADDRINUSE", address: "127.0.0.1", port: 80 }),
+      /Cannot listen on 127\.0\.0\.1:80: something else does already/,
+    ],
+    [
+      "a port that is not allowed",
+      Object.assign(new Error("listen"), { code: "EACCES", address: "0.0.0.0", port: 80 }),
+      /not permitted/,
+    ],
+    [
+      "a worker that cannot start",
+      new Error("A request thread could not start", { cause: new TypeError("x is not a function") }),
+      /A request thread could not start\nTypeError: x is not a function\n {4}at /,
+    ],
+  ])("ends with code 1 over %s", async (_name, error, message) => {
+    const { io, written, signals } = fakeProcess(temporaryFolder(appFiles));
+    const server = fakeServer({ listen: () => Promise.reject(error) });
+    expect(await run(["serve"], io, server.load)).toBe(1);
+    expect(written.stderr).toMatch(message);
+    expect(signals.eventNames()).toEqual([]);
+  });
+
+  it.each(["SIGTERM", "SIGINT"] as const)("drains on %s and exits 0", async (signal) => {
+    const { io, signals, exited } = fakeProcess(
+      temporaryFolder({ ...appFiles, "duck.config.ts": "export default { server: { shutdownTimeoutMs: 77 } }" }),
+    );
+    const server = fakeServer();
+    await run(["serve"], io, server.load);
+    signals.emit(signal, signal);
+    expect(await exited).toBe(0);
+    expect(server.calls).toEqual(["listen", "close 77"]);
+  });
+
+  it("exits 1 when requests had to be cut off", async () => {
+    const { io, signals, exited, written } = fakeProcess(temporaryFolder(appFiles));
+    await run(["serve"], io, fakeServer({ close: async () => ({ terminated: 2 }) }).load);
+    signals.emit("SIGTERM", "SIGTERM");
+    expect(await exited).toBe(1);
+    expect(written.stdout).toContain("2 requests were cut off");
+  });
+
+  it("reloads on SIGHUP, and goes on as before when the fresh code is broken", async () => {
+    const { io, signals, written } = fakeProcess(temporaryFolder(appFiles));
+    const reloads: ((error?: Error) => void)[] = [];
+    const server = fakeServer({
+      reload: () =>
+        new Promise<void>((resolve, reject) =>
+          reloads.push((error) => (error === undefined ? resolve() : reject(error))),
+        ),
+    });
+    await run(["serve"], io, server.load);
+    signals.emit("SIGHUP", "SIGHUP");
+    signals.emit("SIGHUP", "SIGHUP");
+    reloads[0]?.();
+    reloads[1]?.(new Error("src/app.ts:1:1: broken"));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(written.stdout).toContain("every thread runs the fresh code");
+    expect(written.stdout).toContain("the old goes on: src/app.ts:1:1: broken");
+  });
+
+  it("exits 0 on a signal that comes before it listens", async () => {
+    const { io, signals, exited } = fakeProcess(temporaryFolder(appFiles));
+    const never = new Promise<never>(() => {});
+    void run(["serve"], io, () => never);
+    // The signal handlers are there once the command's own modules have been loaded.
+    while (signals.listenerCount("SIGTERM") === 0) await new Promise((resolve) => setImmediate(resolve));
+    signals.emit("SIGTERM", "SIGTERM");
+    expect(await exited).toBe(0);
+  });
+});
+
+describe("signals", () => {
+  function handled() {
+    const source = new EventEmitter();
+    const seen: string[] = [];
+    let time = 0;
+    const stop = handleSignals(
+      {
+        drain: (signal) => seen.push(`drain ${signal}`),
+        force: (signal) => seen.push(`force ${signal}`),
+        reload: () => seen.push("reload"),
+      },
+      source as unknown as Parameters<typeof handleSignals>[1],
+      () => time,
+    );
+    const send = (signal: string, at: number): void => {
+      time = at;
+      source.emit(signal, signal);
+    };
+    return { seen, send, source, stop };
+  }
+
+  it("drain first and force second, whichever they are", () => {
+    const { seen, send } = handled();
+    send("SIGINT", 0);
+    send("SIGTERM", 1000);
+    expect(seen).toEqual(["drain SIGINT", "force SIGTERM"]);
+  });
+
+  it("of one key press count once: npm passes on what the terminal sent already", () => {
+    const { seen, send } = handled();
+    send("SIGINT", 0);
+    send("SIGINT", 10);
+    expect(seen).toEqual(["drain SIGINT"]);
+  });
+
+  it("do not reload while draining", () => {
+    const { seen, send } = handled();
+    send("SIGHUP", 0);
+    send("SIGTERM", 1);
+    send("SIGHUP", 2);
+    expect(seen).toEqual(["reload", "drain SIGTERM"]);
+  });
+
+  it("are left alone afterwards", () => {
+    const { source, stop } = handled();
+    stop();
+    expect(source.eventNames()).toEqual([]);
+  });
+});
+
+describe("duck-ts routes", () => {
+  const app = `export default { routes: [
+    { kind: "http", method: "GET", path: "/", options: {} },
+    { kind: "http", method: "POST", path: "/users/:id", options: { timeoutMs: 2000, body: {}, params: {} } },
+    { kind: "http", method: "*", path: "/any", options: { run: "main" } },
+    { kind: "websocket", method: "GET", path: "/chat", options: {} },
+  ] }`;
+
+  it("lists what the app declares", async () => {
+    const { io, written } = fakeProcess(temporaryFolder({ "src/app.ts": app }));
+    expect(await run(["routes"], io)).toBe(0);
+    expect(written.stdout).toBe(
+      [
+        "GET   /",
+        "POST  /users/:id  timeoutMs 2000; checks params, body",
+        "ALL   /any        run main",
+        "WS    /chat",
+        "",
+      ].join("\n"),
+    );
+  });
+
+  it("lists as JSON for tools", async () => {
+    const { io, written } = fakeProcess(temporaryFolder({ "src/app.ts": app }));
+    expect(await run(["routes", "--json"], io)).toBe(0);
+    expect(JSON.parse(written.stdout)).toHaveLength(4);
+  });
+
+  it("says of a fetch-style app that it routes by itself", async () => {
+    const { io, written } = fakeProcess(temporaryFolder({ "src/app.ts": "export default { fetch() {} }" }));
+    expect(await run(["routes"], io)).toBe(0);
+    expect(written.stdout).toBe("ALL  /*  fetch-style app: it routes by itself\n");
+  });
+
+  it.each([
+    [
+      "throws on import",
+      "throw new Error('no database'); export default {}",
+      /Importing .*src\/app\.ts throws\.\nError: no database\n/,
+    ],
+    ["is no app", "export default 5", /The default export of .* is no app/],
+    ["has no default export", "export const app = 5", /src\/app\.ts has no default export/],
+  ])("ends with code 1 over an app that %s", async (_name, content, message) => {
+    const { io, written } = fakeProcess(temporaryFolder({ "src/app.ts": content }));
+    expect(await run(["routes"], io)).toBe(1);
+    expect(written.stderr).toMatch(message);
+  });
+});

@@ -1,0 +1,74 @@
+// Builds the package in the current directory: esbuild writes the JavaScript, tsc the declarations.
+// Run by each package's `build` script, so that turbo can order and cache the packages.
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { build } from "esbuild";
+import { tool } from "./tool.mjs";
+
+const manifest = JSON.parse(readFileSync("package.json", "utf8"));
+const wanted = manifest.duck?.entries ?? [];
+const entries = wanted.filter((entry) => existsSync(entry));
+for (const entry of wanted) {
+  if (!entries.includes(entry)) console.warn(`warning: ${manifest.name}: no ${entry} yet, skipped`);
+}
+
+if (entries.length === 0) {
+  console.warn(`warning: ${manifest.name}: nothing to build`);
+  process.exit(0);
+}
+
+// Everything is built aside and put in place by one rename: whoever reads dist meanwhile sees the old files
+// or the new ones, and no file survives whose source is gone.
+const staging = `.dist-${process.pid}`;
+let failed = false;
+try {
+  const { outputFiles } = await build({
+    entryPoints: entries,
+    outdir: staging,
+    outbase: "src",
+    chunkNames: "[name]-[hash]",
+    bundle: true,
+    splitting: true,
+    packages: "external",
+    format: "esm",
+    platform: "node",
+    target: "node20.19",
+    sourcemap: "linked",
+    sourcesContent: true,
+    legalComments: "none",
+    logLevel: "warning",
+    write: false,
+  });
+
+  for (const file of outputFiles) {
+    mkdirSync(dirname(file.path), { recursive: true });
+    writeFileSync(file.path, file.contents);
+  }
+
+  const types = spawnSync(process.execPath, [tool("typescript", "tsc"), "-p", "tsconfig.json", "--outDir", staging], {
+    stdio: "inherit",
+  });
+  failed = types.status !== 0;
+
+  // tsc leaves "./x.ts" in declarations as it was written; they shall name what is shipped. Lines of doc comments stay.
+  for (const name of readdirSync(staging, { recursive: true }).filter((file) => file.endsWith(".d.ts"))) {
+    const file = join(staging, name);
+    const text = readFileSync(file, "utf8");
+    const shipped = text.replace(/^(?!\s*(?:\/?\*|\/\/)).*$/gm, (line) =>
+      line.replace(/((?:from|import)\s*\(?\s*)"(\.{1,2}\/[^"]+)\.ts"/g, '$1"$2.js"'),
+    );
+    if (shipped !== text) writeFileSync(file, shipped);
+  }
+
+  // A type error fails the build, but its JavaScript is put in place: it can be tried while the types are mended.
+  rmSync("dist", { recursive: true, force: true });
+  renameSync(staging, "dist");
+} catch (error) {
+  // esbuild has printed its own diagnostics already.
+  if (!Array.isArray(error?.errors)) console.error(error);
+  failed = true;
+} finally {
+  rmSync(staging, { recursive: true, force: true });
+}
+process.exit(failed ? 1 : 0);

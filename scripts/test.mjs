@@ -1,0 +1,57 @@
+// Runs vitest on the built packages and closes with the one line that machines read: "N passed, N failed".
+//
+//   node scripts/test.mjs [vitest's filters and options]
+//
+// It runs on the Node that started it, which is how scripts/matrix.mjs tries them all.
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { root, tool } from "./tool.mjs";
+
+/** Runs the suite; `printClosing: false` leaves the closing line to the caller. */
+export function runTests(args, { printClosing = true } = {}) {
+  const cache = join(root, "node_modules/.cache/tests");
+  const report = join(cache, `report-${process.pid}.json`);
+  mkdirSync(cache, { recursive: true });
+
+  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+  const { status } = spawnSync(process.execPath, [tool("vitest"), "run", ...reporters, ...args], {
+    cwd: root,
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+
+  const counts = count(report, status);
+  rmSync(report, { force: true });
+  if (counts.passed === 0 && counts.failed === 0) console.error("test: no test ran");
+  if (printClosing) console.log(closingLine(counts));
+  return { ...counts, ok: status === 0 && counts.failed === 0 && counts.passed > 0 };
+}
+
+export function closingLine({ passed, failed, skipped }) {
+  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
+}
+
+function count(report, status) {
+  let results;
+  try {
+    results = JSON.parse(readFileSync(report, "utf8"));
+  } catch {
+    return { passed: 0, failed: 1, skipped: 0 };
+  }
+  // A file that could not be loaded holds no test that failed, and yet it is a failure.
+  const broken = results.testResults.filter(
+    (file) => file.status === "failed" && !file.assertionResults.some((test) => test.status === "failed"),
+  ).length;
+  const failed = results.numFailedTests + broken;
+  return {
+    passed: results.numPassedTests,
+    // Nor does an error outside any test (a rejection nobody handled) belong to one.
+    failed: failed === 0 && status !== 0 ? 1 : failed,
+    skipped: results.numPendingTests + results.numTodoTests,
+  };
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
+  process.exit(runTests(process.argv.slice(2)).ok ? 0 : 1);
+}
