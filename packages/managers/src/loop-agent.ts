@@ -16,8 +16,15 @@ export function start(data: unknown): void {
   let draining = false;
   let beat: NodeJS.Timeout | undefined;
   const began = new Map<string, number>();
+  /** By submitting thread. If this thread dies, what was not begun goes to the next. */
+  const begun = new Map<number, Int32Array>();
+  const countBegun = (from: number): void => {
+    const counter = begun.get(from);
+    if (counter !== undefined) Atomics.add(counter, 0, 1);
+  };
   const host = new Host("concurrent", {
     started(from, callId, message) {
+      countBegun(from);
       const now = performance.now();
       began.set(`${from}.${callId}`, now);
       board.record(head, board.WAIT_HISTOGRAM, Math.max(0, Date.now() - message[6]));
@@ -34,7 +41,8 @@ export function start(data: unknown): void {
       Atomics.add(head, ok ? board.COMPLETED : board.FAILED, 1);
       ended();
     },
-    dropped() {
+    dropped(from) {
+      countBegun(from);
       Atomics.add(head, board.CANCELLED, 1);
       ended();
     },
@@ -56,6 +64,7 @@ export function start(data: unknown): void {
     switch (message.t) {
       case "connect": {
         const inbox = Inbox.onPort(message.from, message.port, message.bell);
+        if (message.begun !== undefined) begun.set(message.from, message.begun);
         message.port.on("message", (batch: readonly ToWorker[]) => host.receive(inbox, batch));
         return;
       }

@@ -31,6 +31,10 @@ export class LoopManager extends Manager implements WorkerNews {
   #submitter: Submitter | undefined;
   #thread: ThreadInfo | null = null;
   readonly #sent = new Set<TaskFuture<unknown>>();
+  /** How many tasks went over the direct port, and how many of those the loop's thread says it has begun. */
+  #order = 0;
+  #begun = new Int32Array(new SharedArrayBuffer(4));
+  readonly #orders = new WeakMap<TaskFuture<unknown>, number>();
 
   /** @internal */
   static make(intro: Introduction): LoopManager {
@@ -88,6 +92,8 @@ export class LoopManager extends Manager implements WorkerNews {
       const port = this.#connect();
       if (port !== undefined) {
         this.#sent.add(future);
+        this.#order += 1;
+        if (encoded.transfer.length === 0) this.#orders.set(future, this.#order);
         port.send(encoded);
         if (this.#thread !== null) future.assign(this.#thread);
         if (options.timeoutMs !== undefined) tell({ op: "watch", key: this.key, callId: future.callId, timeoutMs: options.timeoutMs });
@@ -141,9 +147,15 @@ export class LoopManager extends Manager implements WorkerNews {
     this.#submitter?.close();
     this.#submitter = undefined;
     this.#thread = null;
+    const begun = Atomics.load(this.#begun, 0);
     const name = event.worker[0]?.name ?? this.label;
     for (const future of [...this.#sent]) {
       this.#sent.delete(future);
+      const order = this.#orders.get(future);
+      if (order !== undefined && order > begun && this.isRunning()) {
+        this.#again(future);
+        continue;
+      }
       future.assign(threadFromLinks(event.worker));
       future.fail(new WorkerCrashedError(name, event.exit.reason, event.exit.exitCode, cause(event.exit.message)));
     }
@@ -179,6 +191,18 @@ export class LoopManager extends Manager implements WorkerNews {
     this.#submitter?.flush();
   }
 
+  /** A task that the dead thread had not begun: to the next one. */
+  #again(future: TaskFuture<unknown>): void {
+    const encoded = this.encode(future, {});
+    if (encoded === undefined) return;
+    Atomics.add(this.head, board.OUTSTANDING, 1);
+    const port = this.#connect() as Submitter;
+    this.#sent.add(future);
+    this.#order += 1;
+    this.#orders.set(future, this.#order);
+    port.send(encoded);
+  }
+
   #uncount(): void {
     if (Atomics.sub(this.head, board.OUTSTANDING, 1) === 1 && !this.isRunning()) tell({ op: "poke", key: this.key });
   }
@@ -188,8 +212,10 @@ export class LoopManager extends Manager implements WorkerNews {
     if (this.#submitter !== undefined || !line().carriesPorts) return this.#submitter;
     const { port1, port2 } = new MessageChannel();
     listenForWorkers(this.key, this);
+    this.#order = 0;
+    this.#begun = new Int32Array(new SharedArrayBuffer(4));
     this.#submitter = new Submitter(port1, (future) => this.#sent.delete(future));
-    tell({ op: "connect", key: this.key, port: port2, bell: ownDoorbell() }, [port2]);
+    tell({ op: "connect", key: this.key, port: port2, bell: ownDoorbell(), begun: this.#begun }, [port2]);
     return this.#submitter;
   }
 }

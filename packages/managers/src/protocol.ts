@@ -62,7 +62,7 @@ export type ToService =
   | { readonly op: "cancel"; readonly key: string; readonly callId: number; readonly reason: unknown }
   /** May the submitter, itself a worker of the pool, run this queued task? Replied to with a boolean. */
   | { readonly op: "reclaim"; readonly key: string; readonly callId: number }
-  | { readonly op: "connect"; readonly key: string; readonly port: MessagePort; readonly bell: Int32Array }
+  | { readonly op: "connect"; readonly key: string; readonly port: MessagePort; readonly bell: Int32Array; readonly begun: Int32Array }
   /** A slot or the queue may have been left waiting for a look. */
   | { readonly op: "poke"; readonly key: string }
   /** What a worker of a hosted pool says of tasks that were submitted to its manager. */
@@ -82,7 +82,8 @@ export type FromService =
 
 /** From the service to a worker it hosts. */
 export type ToAgent =
-  | { readonly t: "connect"; readonly from: number; readonly port: MessagePort; readonly bell: Int32Array }
+  /** `begun`: where a loop counts the tasks of this port that it has begun, in the order in which they came. */
+  | { readonly t: "connect"; readonly from: number; readonly port: MessagePort; readonly bell: Int32Array; readonly begun?: Int32Array }
   | { readonly t: "run"; readonly tasks: readonly AgentTask[] }
   | { readonly t: "cancel"; readonly from: number; readonly callId: number; readonly reason: unknown }
   /** Tell when nothing is left to do. */

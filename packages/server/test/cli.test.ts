@@ -6,7 +6,7 @@ import type { CommandIo } from "../src/cli/io.ts";
 import { run } from "../src/cli/run.ts";
 import type { MakeServer, ServedServer } from "../src/cli/serve.ts";
 import { handleSignals } from "../src/cli/signals.ts";
-import type { DuckConfig, ResolveConfigOptions } from "../src/config/index.ts";
+import type { DuckConfig, ResolvedConfig } from "../src/config/index.ts";
 import { temporaryFolder } from "./support/temporary-folder.ts";
 
 /** A process that is none. */
@@ -32,17 +32,22 @@ function fakeProcess(cwd: string, env: NodeJS.ProcessEnv = {}, isTTY = false) {
 
 function fakeServer(overrides: Partial<ServedServer> = {}) {
   const calls: string[] = [];
-  let made: { config: DuckConfig; options: ResolveConfigOptions } | undefined;
+  let made: { config: DuckConfig; resolved: ResolvedConfig } | undefined;
   const server: ServedServer = {
-    url: "http://127.0.0.1:4321",
-    routes: { length: 3 },
-    listen: async () => calls.push("listen"),
-    close: async ({ timeoutMs }) => void calls.push(`close ${timeoutMs}`),
+    listen: async () => {
+      calls.push("listen");
+      return "http://127.0.0.1:4321";
+    },
+    close: async () => {
+      calls.push("close");
+      return { forced: false };
+    },
+    stats: () => ({ routes: { length: 3 } }),
     reload: async () => void calls.push("reload"),
     ...overrides,
   };
-  const make: MakeServer = async (config, options) => {
-    made = { config, options };
+  const make: MakeServer = async (config, { resolved }) => {
+    made = { config, resolved };
     return server;
   };
   return { calls, load: async () => make, made: () => made };
@@ -112,7 +117,12 @@ describe("duck-ts serve", () => {
     expect(server.calls).toEqual(["listen"]);
     expect(server.made()).toMatchObject({
       config: { requestHandling: { maxWorkers: 2 } },
-      options: { root, file: join(root, "duck.config.ts"), flags: { port: "4321" } },
+      resolved: {
+        root,
+        file: join(root, "duck.config.ts"),
+        server: { port: 4321 },
+        requestHandling: { maxWorkers: 2 },
+      },
     });
     expect(written.stdout).toMatch(/^duck-ts 1\.2\.3 listens on http:\/\/127\.0\.0\.1:4321 after \d+ ms\n/);
     expect(written.stdout).toContain("app        src/app.ts, 3 routes\n");
@@ -147,7 +157,8 @@ describe("duck-ts serve", () => {
     const { io } = fakeProcess(root);
     const server = fakeServer();
     expect(await run(["serve"], io, server.load)).toBeNull();
-    expect(server.made()?.options.env).toMatchObject({ PORT: "5555", THREADS: "4" });
+    expect(server.made()?.resolved.server.port).toBe(5555);
+    expect(io.env).toMatchObject({ THREADS: "4" });
   });
 
   it.each<[string, Record<string, string>, string[], RegExp]>([
@@ -212,15 +223,15 @@ describe("duck-ts serve", () => {
     await run(["serve"], io, server.load);
     signals.emit(signal, signal);
     expect(await exited).toBe(0);
-    expect(server.calls).toEqual(["listen", "close 77"]);
+    expect(server.calls).toEqual(["listen", "close"]);
   });
 
   it("exits 1 when requests had to be cut off", async () => {
     const { io, signals, exited, written } = fakeProcess(temporaryFolder(appFiles));
-    await run(["serve"], io, fakeServer({ close: async () => ({ terminated: 2 }) }).load);
+    await run(["serve"], io, fakeServer({ close: async () => ({ forced: true }) }).load);
     signals.emit("SIGTERM", "SIGTERM");
     expect(await exited).toBe(1);
-    expect(written.stdout).toContain("2 requests were cut off");
+    expect(written.stdout).toContain("what was left has been cut off");
   });
 
   it("reloads on SIGHUP, and goes on as before when the fresh code is broken", async () => {

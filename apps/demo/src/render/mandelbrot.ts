@@ -41,7 +41,10 @@ export function zoomInto(view: View, column: number, row: number): View {
 }
 
 /** A table of what the view is like along its middle line, made where the image is. */
-export const surveyMandelbrot = task(function surveyMandelbrot(view: View, samples: number): { x: number; depth: number | null }[] {
+export const surveyMandelbrot = task(function surveyMandelbrot(
+  view: View,
+  samples: number,
+): { x: number; depth: number | null }[] {
   const width = planeWidth / view.zoom;
   return Array.from({ length: samples }, (_, index) => {
     const x = view.x - width / 2 + (width * (index + 0.5)) / samples;

@@ -11,7 +11,8 @@ export function encodePng(width: number, height: number, pixels: Uint8Array): Ui
   const stride = width * 3;
   // Each row begins with its filter; 0 is none.
   const rows = Buffer.alloc((stride + 1) * height);
-  for (let row = 0; row < height; row++) rows.set(pixels.subarray(row * stride, (row + 1) * stride), row * (stride + 1) + 1);
+  for (let row = 0; row < height; row++)
+    rows.set(pixels.subarray(row * stride, (row + 1) * stride), row * (stride + 1) + 1);
   const data = deflateSync(rows, { level: 6 });
   return Buffer.concat([signature, chunk("IHDR", header), chunk("IDAT", data), chunk("IEND", Buffer.alloc(0))]);
 }

@@ -8,7 +8,12 @@ async function* ticks(signal: AbortSignal, gone: () => void): AsyncGenerator<str
   try {
     for (let count = 1; ; count++) {
       const { rss } = process.memoryUsage();
-      const tick = { count, thread: currentThread().name, memoryMb: Math.round(rss / 1048576), at: new Date().toISOString() };
+      const tick = {
+        count,
+        thread: currentThread().name,
+        memoryMb: Math.round(rss / 1048576),
+        at: new Date().toISOString(),
+      };
       yield `event: tick\ndata: ${JSON.stringify(tick)}\n\n`;
       await delay(1000, undefined, { signal });
     }
@@ -38,10 +43,14 @@ export const events = [
 
   // An endless answer has no deadline that fits: this one is a day.
   get("/api/events", { timeoutMs: 86_400_000 }, async ({ signal, log }) =>
-    reply(200, ticks(signal, () => log.info("the listener has left")), {
-      "content-type": "text/event-stream",
-      "cache-control": "no-store",
-    }),
+    reply(
+      200,
+      ticks(signal, () => log.info("the listener has left")),
+      {
+        "content-type": "text/event-stream",
+        "cache-control": "no-store",
+      },
+    ),
   ),
 ];
 

@@ -4,8 +4,16 @@ import { page } from "../view/page.ts";
 
 const stops: readonly (readonly [path: string, title: string, text: string])[] = [
   ["/hello/you", "Say hello", "The smallest handler: a path, an object, JSON."],
-  ["/render", "Render an image", "Heavy drawing in a render loop of the thread's own, awaited by one handler, blocked on by another."],
-  ["/guestbook", "Sign the guestbook", "A form checked by zod. One loop on main keeps it, found by lineage from every thread."],
+  [
+    "/render",
+    "Render an image",
+    "Heavy drawing in a render loop of the thread's own, awaited by one handler, blocked on by another.",
+  ],
+  [
+    "/guestbook",
+    "Sign the guestbook",
+    "A form checked by zod. One loop on main keeps it, found by lineage from every thread.",
+  ],
   ["/upload", "Upload a file", "Hashed while it comes in, chunk by chunk. Nothing waits for the whole of it."],
   ["/report", "Stream a report", "100,000 rows out of a plain generator, as fast as you read them."],
   ["/events", "Follow events", "Server-sent events out of an async generator, whose finally runs when you leave."],

@@ -39,11 +39,14 @@ export const report = [
     }),
   ),
 
-  get("/report.csv", { query: z.object({ rows: z.coerce.number().int().min(1).max(1_000_000).default(100_000) }) }, ({ query }) =>
-    reply(200, csv(query.rows), {
-      "content-type": "text/csv; charset=utf-8",
-      "content-disposition": 'attachment; filename="ducks.csv"',
-    }),
+  get(
+    "/report.csv",
+    { query: z.object({ rows: z.coerce.number().int().min(1).max(1_000_000).default(100_000) }) },
+    ({ query }) =>
+      reply(200, csv(query.rows), {
+        "content-type": "text/csv; charset=utf-8",
+        "content-disposition": 'attachment; filename="ducks.csv"',
+      }),
   ),
 ];
 

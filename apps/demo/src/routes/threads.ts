@@ -12,7 +12,9 @@ export const threads = [
 <pre id="tree" aria-live="off">${formatManagerTree(await managerTree())}</pre>
 <div class="card"><h2>How one is found</h2><p>This page was made in ${threadLineage()
         .map(({ name }) => name)
-        .join(", whose parent is ")}. A look-up asks them in this order, the nearest that has the id wins: “guestbook” is main's, “render” each request thread's own.</p></div>
+        .join(
+          ", whose parent is ",
+        )}. A look-up asks them in this order, the nearest that has the id wins: “guestbook” is main's, “render” each request thread's own.</p></div>
 </div>`,
       script,
     }),

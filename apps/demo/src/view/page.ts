@@ -13,7 +13,13 @@ const places: readonly (readonly [path: string, name: string])[] = [
 ];
 
 /** A whole page. `script` is the text of an inline script; there is no other file to load. */
-export function page(options: { path: string; title: string; lead: Markup | string; body: Markup; script?: string }): Html {
+export function page(options: {
+  path: string;
+  title: string;
+  lead: Markup | string;
+  body: Markup;
+  script?: string;
+}): Html {
   const { path, title, lead, body, script } = options;
   const links = places.map(
     ([to, name]) => markup`<a href="${to}"${to === path ? verbatim(' aria-current="page"') : ""}>${name}</a>`,

@@ -26,9 +26,9 @@ export class LoopHost implements ManagerHost {
     this.#thread = this.#spawn();
   }
 
-  connect(from: ThreadRecord, port: MessagePort, bell: Int32Array): void {
+  connect(from: ThreadRecord, port: MessagePort, bell: Int32Array, begun: Int32Array): void {
     this.#submitters.add(from);
-    this.#tell({ t: "connect", from: from.id, port, bell }, [port]);
+    this.#tell({ t: "connect", from: from.id, port, bell, begun }, [port]);
   }
 
   submit(from: ThreadRecord, tasks: readonly QueuedTask[]): void {

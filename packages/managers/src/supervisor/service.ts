@@ -90,7 +90,7 @@ class ManagersService implements SupervisorService {
       }
       case "connect": {
         const host = this.#managers.get(message.key)?.host;
-        if (host instanceof LoopHost) host.connect(from, message.port, message.bell);
+        if (host instanceof LoopHost) host.connect(from, message.port, message.bell, message.begun);
         else message.port.close();
         return;
       }

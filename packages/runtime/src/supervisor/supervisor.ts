@@ -138,7 +138,13 @@ export class Supervisor implements SupervisorApi {
   }
 
   recheckWaits(): void {
-    for (const id of [...this.#blocked.keys()]) this.#checkDeadlock(id);
+    for (;;) {
+      const found = findDeadlock(this.#blocked, (target, waiter) => this.#answerers(target, waiter));
+      if (found === undefined) return;
+      const { wait } = this.#blocked.get(found.victim) as BlockedThread;
+      this.#blocked.delete(found.victim); // it gets its error and goes on; the others' waits end through it
+      this.#byId.get(found.victim)?.post({ t: "deadlock", wait: wait.id, cycle: found.cycle });
+    }
   }
 
   #greet(hello: Hello): void {
@@ -187,6 +193,7 @@ export class Supervisor implements SupervisorApi {
         this.#call(from, message);
         return;
       case "wait":
+        this.#blocked.delete(from.id); // the order of blocking is the map's order
         if (message.wait.blocking) this.#blocked.set(from.id, { thread: from.id, name: from.info?.name ?? "?", wait: message.wait });
         for (const service of this.#services.values()) if (!(service instanceof Promise)) service.waiting(from, message.wait);
         if (message.wait.blocking) this.recheckWaits();
@@ -260,15 +267,6 @@ export class Supervisor implements SupervisorApi {
     }
     // Questions that came up meanwhile: each needs a catching-up of its own, since others may have posted since.
     for (let next = this.#deferred.shift(); next !== undefined; next = this.#deferred.shift()) next();
-  }
-
-  #checkDeadlock(thread: number): void {
-    const at = this.#blocked.get(thread);
-    if (at === undefined) return;
-    const cycle = findDeadlock(thread, this.#blocked, (target, waiter) => this.#answerers(target, waiter));
-    if (cycle === undefined) return;
-    this.#blocked.delete(thread); // it gets its error and goes on; the others' waits end through it
-    this.#byId.get(thread)?.post({ t: "deadlock", wait: at.wait.id, cycle });
   }
 
   #answerers(target: WaitTarget, waiter: number): Answerers {

@@ -9,16 +9,20 @@ export type Answerers = { readonly live: true } | { readonly live: false; readon
 /** A thread that stands still. */
 export type BlockedThread = { readonly thread: number; readonly name: string; readonly wait: Wait };
 
+/** A deadlock: whose wait is to be ended, and who waits for whom, that thread first. */
+export type Deadlock = { readonly victim: number; readonly cycle: readonly string[] };
+
 /**
- * Finds whether `thread`'s blocking wait can still end. A blocked thread is stuck when every thread that could answer
- * it is itself stuck, so: start by suspecting every blocked thread, and acquit whoever has an answerer that is not a
- * suspect, until nothing changes. What remains is a deadlock, and the chain of waits from `thread` names it.
+ * Finds a deadlock among the blocked threads (in the order in which they blocked). A blocked thread is stuck when every
+ * thread that could answer it is itself stuck, so: start by suspecting every blocked thread, and acquit whoever has an
+ * answerer that is not a suspect, until nothing changes. Whoever remains is stuck, and following their waits ends in a
+ * cycle. Of its members the one that blocked last is the victim: the error then passes outwards through those who wait
+ * for it, and nobody is left standing.
  */
 export function findDeadlock(
-  thread: number,
   blocked: ReadonlyMap<number, BlockedThread>,
   answerersOf: (target: WaitTarget, waiter: number) => Answerers,
-): readonly string[] | undefined {
+): Deadlock | undefined {
   const answerers = new Map<number, Answerers>();
   for (const [id, at] of blocked) answerers.set(id, answerersOf(at.wait.target, id));
   const suspects = new Set(blocked.keys());
@@ -32,15 +36,26 @@ export function findDeadlock(
       }
     }
   }
-  if (!suspects.has(thread)) return undefined;
-  const cycle: string[] = [];
-  const seen = new Set<number>();
-  for (let at: number | undefined = thread; at !== undefined && !seen.has(at); ) {
-    seen.add(at);
-    const { name, wait } = blocked.get(at) as BlockedThread;
-    cycle.push(`thread "${name}" waits for ${wait.target.label}`);
-    const who: Answerers | undefined = answerers.get(at);
-    at = who === undefined || who.live ? undefined : (who.anyOf.find((id) => !seen.has(id)) ?? who.anyOf[0]);
+  const [first] = suspects;
+  if (first === undefined) return undefined;
+  const path: number[] = [];
+  const next = (id: number): number | undefined => {
+    const who = answerers.get(id) as Answerers;
+    return who.live ? undefined : who.anyOf[0];
+  };
+  let at: number | undefined = first;
+  while (at !== undefined && !path.includes(at)) {
+    path.push(at);
+    at = next(at);
   }
-  return cycle;
+  // A path that ends without closing: its last member waits for something that nobody has.
+  const cycle = at === undefined ? path.slice(-1) : path.slice(path.indexOf(at));
+  const order = [...blocked.keys()];
+  const victim = cycle.reduce((a, b) => (order.indexOf(b) > order.indexOf(a) ? b : a));
+  const from = cycle.indexOf(victim);
+  const told = [...cycle.slice(from), ...cycle.slice(0, from)].map((id) => {
+    const { name, wait } = blocked.get(id) as BlockedThread;
+    return `thread "${name}" waits for ${wait.target.label}`;
+  });
+  return { victim, cycle: told };
 }

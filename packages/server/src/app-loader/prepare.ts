@@ -3,6 +3,7 @@ import { relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import { AppLoadError } from "./app-load-error.ts";
 import { bundleModules } from "./bundle.ts";
+import { mapStacksInThreads } from "./source-maps.ts";
 
 export interface PrepareAppOptions {
   /** The folder of the config file; decides which `node_modules` holds the cache. */
@@ -34,6 +35,7 @@ export async function prepareApp({ root, app, pluginWorkers = [] }: PrepareAppOp
   for (const file of [app, ...pluginWorkers]) {
     if (!statSync(file, { throwIfNoEntry: false })?.isFile()) throw new AppLoadError(file, `There is no file ${file}.`);
   }
+  mapStacksInThreads();
   // A plugin that comes as a package is imported as it is: it has been compiled, and its imports are found beside it.
   const own = pluginWorkers.filter((file) => !isInstalled(file));
   const entries = [{ file: app, name: "app" }, ...own.map((file, index) => ({ file, name: `plugin-${index}` }))];

@@ -1,6 +1,6 @@
 import { constants } from "node:os";
-import type { ResolveConfigOptions, ResolvedConfig } from "../config/index.ts";
-import { type DuckConfig, resolveConfig } from "../config/index.ts";
+import { mapStacksInThreads } from "../app-loader/source-maps.ts";
+import { type DuckConfig, type ResolvedConfig, resolveConfig } from "../config/index.ts";
 import type { Command } from "./arguments.ts";
 import { findConfiguration } from "./configuration.ts";
 import type { CommandIo } from "./io.ts";
@@ -9,17 +9,16 @@ import { type StartUp, summaryLine, summaryText } from "./summary.ts";
 
 /** Of a server, what the command uses. */
 export interface ServedServer {
-  listen(): Promise<unknown>;
-  readonly url: string | null;
-  /** Resolves when all is over; `terminated` counts requests that had to be cut off. */
-  close(options: { timeoutMs: number }): Promise<unknown>;
+  listen(): Promise<string>;
+  /** Resolves when all is over; `forced` where requests had to be cut off. */
+  close(): Promise<{ readonly forced: boolean }>;
   /** Replaces all threads by ones with fresh code. Rejects, and goes on as before, where the fresh code cannot start. */
-  reload(): Promise<unknown>;
-  readonly routes?: { readonly length: number } | undefined;
+  reload(): Promise<void>;
+  stats(): { readonly routes: { readonly length: number } };
 }
 
 /** Makes the server; the command's tests put another one here. */
-export type MakeServer = (config: DuckConfig, options: ResolveConfigOptions) => Promise<ServedServer>;
+export type MakeServer = (config: DuckConfig, options: { readonly resolved: ResolvedConfig }) => Promise<ServedServer>;
 
 /**
  * `duck-ts serve`. Resolves with null once the server listens, and the process then lives on through it; rejects where
@@ -30,6 +29,7 @@ export async function serve(
   io: CommandIo,
   loadServer: () => Promise<MakeServer>,
 ): Promise<null> {
+  mapStacksInThreads();
   // What the server imports takes longer to load than a config file: both at once.
   const loading = loadServer();
   loading.catch(() => {});
@@ -55,33 +55,27 @@ export async function serve(
 
   try {
     const found = await findConfiguration({ cwd: io.cwd, file: command.config, env: io.env });
-    const options: ResolveConfigOptions = {
+    const resolved = resolveConfig(found.config, {
       root: found.root,
       file: found.file,
       env: io.env,
       flags: { host: command.host, port: command.port, workers: command.workers, logLevel: command.logLevel },
-    };
-    config = resolveConfig(found.config, options);
-    const made = await (await loading)(found.config, options);
+    });
+    config = resolved;
+    const makeServer = await loading;
+    // Not before: with maps on, each module that is loaded has its map read, and those above need none.
+    process.setSourceMapsEnabled(true);
+    const made = await makeServer(found.config, { resolved });
     server = made;
-    await made.listen();
+    const url = await made.listen();
+    const routes = made.stats().routes.length;
+    announce({ config: resolved, url, version: io.version(), routes, startupMs: performance.now() }, io);
+    return null;
   } catch (error) {
     stop();
     // Threads and half a server may be left: they end with the process, which the entry sees to.
     throw error;
   }
-  announce(
-    {
-      config,
-      url: server.url ?? "",
-      version: io.version(),
-      routes: server.routes?.length,
-      management: undefined,
-      startupMs: performance.now(),
-    },
-    io,
-  );
-  return null;
 }
 
 function announce(startUp: StartUp, io: CommandIo): void {
@@ -95,11 +89,9 @@ function announce(startUp: StartUp, io: CommandIo): void {
 async function drain(server: ServedServer, timeoutMs: number, signal: NodeJS.Signals, io: CommandIo): Promise<void> {
   say(io, "info", `${signal}: finishing what is running, for ${timeoutMs} ms at most.`);
   try {
-    const report = (await server.close({ timeoutMs })) as { readonly terminated?: number } | undefined;
-    const terminated = report?.terminated ?? 0;
-    if (terminated > 0)
-      say(io, "warn", `${terminated} request${terminated === 1 ? " was" : "s were"} cut off after ${timeoutMs} ms.`);
-    io.exit(terminated > 0 ? 1 : 0);
+    const { forced } = await server.close();
+    if (forced) say(io, "warn", `Not all was finished after ${timeoutMs} ms: what was left has been cut off.`);
+    io.exit(forced ? 1 : 0);
   } catch (error) {
     say(io, "error", `Could not end in good order: ${String(error)}`);
     io.exit(1);

@@ -6,23 +6,22 @@ export interface StartUp {
   readonly config: ResolvedConfig;
   readonly url: string;
   readonly version: string;
-  readonly routes: number | undefined;
-  readonly management: string | undefined;
+  readonly routes: number;
   readonly startupMs: number;
 }
 
 /** For people: a few lines. */
-export function summaryText({ config, url, version, routes, management, startupMs }: StartUp, cwd: string): string {
+export function summaryText({ config, url, version, routes, startupMs }: StartUp, cwd: string): string {
   const shown = (path: string): string => {
     const inside = relative(cwd, path);
     return inside === "" || inside.startsWith("..") ? path : inside;
   };
   const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? "" : "s"}`;
   const rows: [string, string][] = [
-    ["app", `${shown(config.app)}${routes === undefined ? "" : `, ${count(routes, "route")}`}`],
+    ["app", `${shown(config.app)}, ${count(routes, "route")}`],
     ["config", config.file === null ? "none, all defaults" : shown(config.file)],
     ["threads", `${config.requestHandling.maxWorkers} for requests`],
-    ["management", management ?? describeManagement(config.management)],
+    ["management", describeManagement(config.management)],
   ];
   const lines = rows.map(([name, value]) => `  ${name.padEnd(11)}${value}`);
   return [`duck-ts ${version} listens on ${url} after ${Math.round(startupMs)} ms`, ...lines, ""].join("\n");

@@ -7,14 +7,14 @@ import { problem } from "../app/problem.ts";
 import { PROBLEM_TYPE } from "../app/encode-reply.ts";
 import { BodyFeed } from "./body-feed.ts";
 import { costOf, isAsync, REPLY_FIELDS } from "./envelope.ts";
-import type { InFlight, MainRoute, Outcome } from "./in-flight.ts";
+import type { InFlight, MainRoute, Outcome, SocketSink } from "./in-flight.ts";
 import { place, type RequestLoad } from "./placement.ts";
 import { RequestQueue } from "./queue.ts";
 import { retryAfterSeconds } from "./retry-after.ts";
 import type { CostClass } from "./route-cost.ts";
 import { UNKNOWN_US } from "./route-cost.ts";
 import { AWAITING, DONE, SENT } from "./slots.ts";
-import type { AbortReason, FromWorker } from "./wire.ts";
+import type { AbortReason, FromWorker, ToWorker } from "./wire.ts";
 import { STREAM_WINDOW } from "./wire.ts";
 import type { WorkerLink } from "./worker-link.ts";
 
@@ -269,6 +269,9 @@ export class Dispatcher {
       case "socket-close":
         link.requests[message.slot]?.socket?.close(message.code, message.reason);
         return;
+      case "socket-taken":
+        link.requests[message.slot]?.socket?.taken(message.bytes);
+        return;
       case "socket-done": {
         const request = this.#release(link, message.slot);
         if (request !== undefined && request.stage !== "settled") this.#settle(request, 101, "answered");
@@ -283,10 +286,16 @@ export class Dispatcher {
     }
   }
 
-  /** A socket has opened: it stays with its worker, and no deadline counts. */
-  opened(request: InFlight): void {
+  /** Something of the client's for the worker that holds its socket. */
+  toSocket(request: InFlight, message: ToWorker): void {
+    if (request.stage === "streaming") request.worker?.post(message);
+  }
+
+  /** A worker has taken a socket: it stays there, and no deadline counts. */
+  #opened(request: InFlight, socket: SocketSink): void {
     request.stage = "streaming";
     request.deadline = Number.POSITIVE_INFINITY;
+    socket.open();
   }
 
   #replies(link: WorkerLink, batch: readonly unknown[]): void {
@@ -298,7 +307,10 @@ export class Dispatcher {
       if (request === undefined) continue;
       this.#learn(link, request, costOf(cost), isAsync(cost));
       // Status 0 is the notice that the handler awaits: the thread is free, the answer comes later.
-      if (status === 0) continue;
+      if (status === 0) {
+        if (request.socket !== null && request.stage === "sent") this.#opened(request, request.socket);
+        continue;
+      }
       this.#release(link, slot);
       if (request.stage !== "sent") continue;
       request.stage = "settled";

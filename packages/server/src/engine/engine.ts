@@ -7,7 +7,7 @@ import type { InFlight, MainRoute, Outcome } from "./in-flight.ts";
 import { MainHost } from "./main-host.ts";
 import { Router } from "./router.ts";
 import type { EngineStats, RequestRecord, RestartReason } from "./stats.ts";
-import type { WorkerData } from "./wire.ts";
+import type { ToWorker, WorkerData } from "./wire.ts";
 
 export interface EngineOptions {
   readonly hostPool: HostPool;
@@ -96,6 +96,10 @@ export class Engine {
   get draining(): boolean {
     return this.#draining;
   }
+  /** Has the app WebSocket routes? */
+  get hasSockets(): boolean {
+    return this.#current.generation.routes.some((route) => route.info.kind === "websocket");
+  }
   /** The manager of the pool, for the tree. */
   get manager(): unknown {
     return this.#version?.generation.manager;
@@ -124,9 +128,9 @@ export class Engine {
     this.#generationOf(request).dispatcher.clientGone(request);
   }
 
-  /** A WebSocket is open: no deadline counts for it. */
-  opened(request: InFlight): void {
-    this.#generationOf(request).dispatcher.opened(request);
+  /** Something of a client's for the worker that holds its socket. */
+  toSocket(request: InFlight, message: ToWorker): void {
+    this.#generationOf(request).dispatcher.toSocket(request, message);
   }
 
   /** A request was answered before it got here, by main itself. */

@@ -23,6 +23,10 @@ export interface ReplySink {
 
 /** A WebSocket on main's side. */
 export interface SocketSink {
+  /** A worker has taken it: shake hands. */
+  open(): void;
+  /** The worker has handled so many bytes of what it was sent. */
+  taken(bytes: number): void;
   send(data: string | Uint8Array): void;
   close(code: number, reason: string): void;
 }

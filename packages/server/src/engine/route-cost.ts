@@ -29,9 +29,9 @@ export class RouteCost {
   /** Takes in one finished request. */
   record(costUs: number, async: boolean): void {
     this.samples++;
-    // The first samples count in full (and the very first, cold one is soon forgotten).
-    const weight = this.samples < 8 ? 1 / Math.min(this.samples, 3) : 0.1;
-    this.costUs = this.samples === 1 ? costUs : this.costUs + weight * (costUs - this.costUs);
+    // The very first one ran cold: the second stands in its place.
+    const weight = this.samples <= 2 ? 1 : this.samples < 8 ? 1 / 3 : 0.1;
+    this.costUs += weight * (costUs - this.costUs);
     this.asyncShare += (this.samples === 1 ? 1 : 0.1) * ((async ? 1 : 0) - this.asyncShare);
     if (this.kind === "light" ? this.costUs >= HEAVY_US : this.costUs >= LIGHT_US) this.kind = "heavy";
     else if (this.samples >= ENOUGH || costUs < LIGHT_US) this.kind = "light";

@@ -58,6 +58,8 @@ export type FromWorker =
   | { readonly type: "log"; readonly message: LogWireMessage }
   | { readonly type: "socket-send"; readonly slot: number; readonly data: string | Uint8Array }
   | { readonly type: "socket-close"; readonly slot: number; readonly code: number; readonly reason: string }
+  /** A message's callback has ended: so many bytes more may come. */
+  | { readonly type: "socket-taken"; readonly slot: number; readonly bytes: number }
   /** The socket's last callback has run; the slot is free. */
   | { readonly type: "socket-done"; readonly slot: number };
 

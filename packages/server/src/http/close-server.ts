@@ -1,5 +1,6 @@
 /** Shutting down in order: no new connections, what runs is finished, then the threads end. */
 import type { Server } from "node:http";
+import { Server as NetServer } from "node:net";
 import type { FastifyInstance } from "fastify";
 import type { Engine } from "../engine/engine.ts";
 import type { CloseReport } from "./create-server.ts";
@@ -17,7 +18,10 @@ export async function closeServer(options: {
   const until = performance.now() + timeoutMs;
   // Asked first: from here on every answer says Connection: close, and new requests hear 503.
   const drained = engine.drained();
-  const closed = server.listening ? new Promise<void>((resolve) => server.close(() => resolve())) : Promise.resolve();
+  const closed = server.listening
+    ? // Not http's own close(): that cuts idle connections at once, and with them requests on their way.
+      new Promise<void>((resolve) => void NetServer.prototype.close.call(server, () => resolve()))
+    : Promise.resolve();
   const finished = await before(until, drained);
   const linger = new Promise((resolve) => setTimeout(resolve, LINGER_MS));
   await linger;

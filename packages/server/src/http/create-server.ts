@@ -8,11 +8,12 @@ import { prepareApp } from "../app-loader/index.ts";
 import { type DuckConfig, type ResolvedConfig, resolveConfig } from "../config/index.ts";
 import { Engine, type EngineApp } from "../engine/engine.ts";
 import type { HostPool } from "../engine/host-pool.ts";
-import { hostPool as defaultHostPool } from "../engine/_raw-host-pool.ts";
+import { hostPool as defaultHostPool } from "@duck-ts/managers/internal";
 import type { EngineStats } from "../engine/stats.ts";
 import { ServerStateError } from "../errors.ts";
 import { createLogger, type LogStream, receiveLogMessage } from "../logs/index.ts";
 import { createRequestMetrics, listenForManagement, type ManagementListener, managementPlugin } from "../management/index.ts";
+import { workerModule } from "../worker-module.ts";
 import { accessLog } from "./access-log.ts";
 import { closeServer } from "./close-server.ts";
 import { createFastifyApp, type FastifyApp } from "./fastify-app.ts";
@@ -71,7 +72,7 @@ export async function createServer(config: DuckConfig, options: CreateServerOpti
   const { requestHandling, server: settings } = resolved;
   const engine = new Engine({
     hostPool: options.hostPool ?? defaultHostPool,
-    workerModule: new URL("../engine/worker.js", import.meta.url).href,
+    workerModule,
     ...requestHandling,
     bodyLimitBytes: settings.bodyLimitBytes,
     workerData: {

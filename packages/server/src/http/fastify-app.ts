@@ -4,7 +4,7 @@
  */
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
-import { type FastifyInstance, fastify as makeFastify } from "fastify";
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController, fastify as makeFastify } from "fastify";
 import type { Logger } from "pino";
 import { problem, problemOf } from "../app/problem.ts";
 import type { ResolvedConfig } from "../config/types.ts";
@@ -65,7 +65,7 @@ export function createFastifyApp(options: FastifyAppOptions): FastifyApp {
       if (opened && !hooked) {
         const route = gate.find(request.method ?? "GET", request.url ?? "/");
         if (route !== undefined) {
-          gate.enter(request, response, route, new RawSink(response));
+          gate.enter(request, response, route, new RawSink(response, gate));
           return;
         }
       }
@@ -75,7 +75,7 @@ export function createFastifyApp(options: FastifyAppOptions): FastifyApp {
 
   const fastify = makeFastify({
     loggerInstance: logger,
-    disableRequestLogging: true,
+    logController: new AccessLines(),
     bodyLimit: bodyLimitBytes,
     trustProxy: trustProxy as boolean,
     genReqId: (request) => options.newId(request as IncomingMessage),
@@ -158,6 +158,28 @@ export function createFastifyApp(options: FastifyAppOptions): FastifyApp {
   };
 }
 
+/** Access lines for what Fastify answers itself; the engine's requests have theirs from the engine. */
+class AccessLines extends LogController {
+  override incomingRequest(): void {}
+  override requestCompleted(error: Error | null, request: FastifyRequest, reply: FastifyReply): void {
+    if ((request.routeOptions.config as { duckApp?: boolean }).duckApp === true) return;
+    const { url = "/" } = request.raw;
+    const query = url.indexOf("?");
+    const fields = {
+      requestId: request.id,
+      method: request.method,
+      path: query === -1 ? url : url.slice(0, query),
+      route: request.routeOptions.url ?? null,
+      status: reply.statusCode,
+      durationMs: Math.round(reply.elapsedTime * 1000) / 1000,
+      thread: "main",
+      ip: request.ip,
+    };
+    if (error === null || error === undefined) reply.log.info(fields, "request");
+    else reply.log.warn({ ...fields, err: error }, "request: broken-off");
+  }
+}
+
 /** The app as one route of Fastify, in a scope of its own where bodies are left alone. */
 function routeApp(child: FastifyInstance, gate: RequestGate): void {
   child.removeAllContentTypeParsers();
@@ -167,10 +189,11 @@ function routeApp(child: FastifyInstance, gate: RequestGate): void {
     url: "/*",
     exposeHeadRoute: false,
     constraints: { duckApp: "yes" } as never,
+    config: { duckApp: true } as never,
     handler(request, reply) {
       const route: MainRoute | undefined = gate.find(request.raw.method ?? "GET", request.raw.url ?? "/");
       if (route === undefined) reply.callNotFound();
-      else gate.enter(request.raw, reply.raw, route, new FastifySink(reply));
+      else gate.enter(request.raw, reply.raw, route, new FastifySink(reply, gate));
     },
   });
 }

@@ -3,15 +3,18 @@ import { Readable } from "node:stream";
 import type { FastifyReply } from "fastify";
 import type { ContentType } from "../app/encode-reply.ts";
 import type { ReplySink } from "../engine/in-flight.ts";
+import type { ServerPhase } from "./server-phase.ts";
 import { responseHeaders, takeHeader } from "./header-lines.ts";
 
 export class FastifySink implements ReplySink {
   readonly #reply: FastifyReply;
+  readonly #phase: ServerPhase;
   #stream: Readable | undefined;
   #drain: (() => void) | undefined;
 
-  constructor(reply: FastifyReply) {
+  constructor(reply: FastifyReply, phase: ServerPhase) {
     this.#reply = reply;
+    this.#phase = phase;
   }
 
   whole(status: number, contentType: ContentType, headers: string | null, body: string | Uint8Array | null): void {
@@ -54,6 +57,7 @@ export class FastifySink implements ReplySink {
 
   #head(status: number, contentType: ContentType, headers: string | null): void {
     const reply = this.#reply;
+    if (this.#phase.draining) reply.raw.shouldKeepAlive = false;
     reply.code(status);
     const flat = responseHeaders(contentType, headers);
     if (reply.raw.req.method !== "HEAD") takeHeader(flat, "content-length");

@@ -2,19 +2,23 @@
 import type { ServerResponse } from "node:http";
 import { CONTENT_TYPES, type ContentType } from "../app/encode-reply.ts";
 import type { ReplySink } from "../engine/in-flight.ts";
+import type { ServerPhase } from "./server-phase.ts";
 import { responseHeaders, takeHeader } from "./header-lines.ts";
 
 export class RawSink implements ReplySink {
   readonly #response: ServerResponse;
+  readonly #phase: ServerPhase;
   #drain: (() => void) | undefined;
 
-  constructor(response: ServerResponse) {
+  constructor(response: ServerResponse, phase: ServerPhase) {
     this.#response = response;
+    this.#phase = phase;
   }
 
   whole(status: number, contentType: ContentType, headers: string | null, body: string | Uint8Array | null): void {
     const response = this.#response;
     if (response.destroyed || response.headersSent) return;
+    if (this.#phase.draining) response.shouldKeepAlive = false;
     if (headers === null && body !== null) {
       const length = typeof body === "string" ? Buffer.byteLength(body) : body.byteLength;
       if (contentType === 0) response.writeHead(status, ["content-length", `${length}`]);
@@ -34,6 +38,7 @@ export class RawSink implements ReplySink {
 
   begin(status: number, contentType: ContentType, headers: string | null): void {
     if (this.#response.destroyed || this.#response.headersSent) return;
+    if (this.#phase.draining) this.#response.shouldKeepAlive = false;
     this.#response.writeHead(status, responseHeaders(contentType, headers));
     this.#response.flushHeaders();
   }

@@ -7,7 +7,7 @@ import { PROBLEM_TYPE } from "../app/encode-reply.ts";
 import { problem } from "../app/problem.ts";
 import type { Engine } from "../engine/engine.ts";
 import { STREAMED_BODY } from "../engine/envelope.ts";
-import { InFlight, type MainRoute, type ReplySink } from "../engine/in-flight.ts";
+import { InFlight, type MainRoute, type ReplySink, type SocketSink } from "../engine/in-flight.ts";
 import { STREAM_BODY_ABOVE_BYTES } from "../engine/wire.ts";
 import { type Collected, collectBody } from "./collect-body.ts";
 import { Connection } from "./connection.ts";
@@ -32,6 +32,11 @@ export class RequestGate {
     this.#engine = options.engine;
     this.#forwarded = options.forwarded;
     this.#onGone = (request) => this.#engine.clientGone(request);
+  }
+
+  /** No more requests are taken, and every answer ends its connection. */
+  get draining(): boolean {
+    return this.#engine.draining;
   }
 
   /** The route of a request, if the app has one. */
@@ -85,16 +90,18 @@ export class RequestGate {
     arrivedAt: number,
     body: Uint8Array | typeof STREAMED_BODY | null,
   ): void {
-    const inFlight = this.#make(request, route, sink, arrivedAt, body);
+    const inFlight = this.make(request, route, sink, arrivedAt, body);
     this.#engine.submit(inFlight);
   }
 
-  #make(
+  /** A request as the engine holds it. */
+  make(
     request: IncomingMessage,
     route: MainRoute,
     sink: ReplySink,
     arrivedAt: number,
     body: Uint8Array | typeof STREAMED_BODY | null,
+    socketSink: SocketSink | null = null,
   ): InFlight {
     const { socket } = request;
     const connection = Connection.of(socket, this.#onGone);
@@ -114,6 +121,7 @@ export class RequestGate {
       body === STREAMED_BODY ? request : null,
       sink,
       arrivedAt,
+      socketSink,
     );
     connection.began(inFlight);
     return inFlight;
@@ -148,7 +156,7 @@ export class RequestGate {
     detail: string,
     headers: string | null = null,
   ): void {
-    const inFlight = this.#make(request, route, sink, arrivedAt, null);
+    const inFlight = this.make(request, route, sink, arrivedAt, null);
     const requestId = this.#engine.idOf(inFlight);
     sink.whole(status, PROBLEM_TYPE, headers, JSON.stringify(problem(status, detail, { requestId })));
     this.#engine.refused(inFlight, status);

@@ -119,6 +119,8 @@ export class RequestHost {
     if (route.socket !== undefined) {
       this.#options.slots.leave(slot, AWAITING);
       this.#replies.notice(slot, 0, begun);
+      // Main opens the socket at this notice: it has to be there before anything is sent.
+      this.#replies.flush();
       this.#sockets.open(slot, ctx, route, scope);
       return performance.now();
     }

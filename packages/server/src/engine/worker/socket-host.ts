@@ -31,7 +31,7 @@ export class SocketHost {
     socket.run("open");
   }
   message(slot: number, data: string | Uint8Array): void {
-    this.#sockets.get(slot)?.run("message", data);
+    this.#sockets.get(slot)?.message(data);
   }
   closed(slot: number, code: number, reason: string): void {
     this.#sockets.get(slot)?.closed(code, reason);
@@ -115,6 +115,14 @@ class HostedSocket implements DuckWebSocket {
     this.#bufferedBytes = Math.max(0, this.#bufferedBytes - bytes);
     if (this.#bufferedBytes > 0) return;
     for (const drainer of this.#drainers.splice(0)) drainer();
+  }
+
+  message(data: string | Uint8Array): void {
+    this.run("message", data);
+    const bytes = typeof data === "string" ? data.length : data.byteLength;
+    const taken = (): void => this.#options.post({ type: "socket-taken", slot: this.#slot, bytes });
+    if (this.#last === undefined) taken();
+    else void this.#last.then(taken);
   }
 
   closed(code: number, reason: string): void {

@@ -1,0 +1,154 @@
+/** WebSockets on main: the handshake, pings, limits, and what each side may have on its way. The `ws` library speaks the protocol. */
+import type { IncomingMessage, Server } from "node:http";
+import type { Duplex } from "node:stream";
+import { STATUS_CODES } from "node:http";
+import { type WebSocket, WebSocketServer } from "ws";
+import { CONTENT_TYPES, type ContentType } from "../app/encode-reply.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { InFlight, MainRoute, ReplySink, SocketSink } from "../engine/in-flight.ts";
+import { hasTwoHosts } from "./hygiene.ts";
+import type { RequestGate } from "./request-gate.ts";
+
+const DEFAULT_MESSAGE_BYTES = 1024 * 1024;
+const DEFAULT_PING_MS = 30_000;
+/** So much may wait for a client that does not read, before it is cut. */
+const MOST_BUFFERED_BYTES = 16 * 1024 * 1024;
+/** So much of a client's may be with the worker and not handled, before the client is no longer read. */
+const MOST_UNHANDLED_BYTES = 1024 * 1024;
+const MOST_UNHANDLED_MESSAGES = 256;
+
+/** Answers upgrade requests, where the app has WebSocket routes. Those of others are left to plugins, or refused. */
+export function attachSockets(server: Server, engine: Engine, gate: RequestGate): void {
+  if (!engine.hasSockets) return;
+  const byLimit = new Map<number, WebSocketServer>();
+  server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    const route = engine.router.find("GET", request.url ?? "/");
+    if (route === undefined || route.info.kind !== "websocket") {
+      if (server.listenerCount("upgrade") === 1) refuse(socket, 404);
+      return;
+    }
+    const isWebSocket = request.headers.upgrade?.toLowerCase() === "websocket";
+    if (!isWebSocket || hasTwoHosts(request.rawHeaders)) return refuse(socket, 400);
+    if (engine.draining) return refuse(socket, 503);
+    const limit = route.info.maxMessageBytes ?? DEFAULT_MESSAGE_BYTES;
+    let sockets = byLimit.get(limit);
+    if (sockets === undefined) {
+      sockets = new WebSocketServer({ noServer: true, maxPayload: limit, clientTracking: false, perMessageDeflate: false });
+      byLimit.set(limit, sockets);
+    }
+    new MainSocket(request, socket, head, route, sockets, engine, gate);
+  });
+}
+
+function refuse(socket: Duplex, status: number, contentType: ContentType = 0, body = ""): void {
+  const type = contentType === 0 ? "" : `content-type: ${CONTENT_TYPES[contentType]}\r\n`;
+  const length = Buffer.byteLength(body);
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\nconnection: close\r\n${type}content-length: ${length}\r\n\r\n${body}`,
+  );
+}
+
+class MainSocket implements SocketSink, ReplySink {
+  readonly #engine: Engine;
+  readonly #inFlight: InFlight;
+  readonly #upgrade: () => void;
+  readonly #duplex: Duplex;
+  readonly #pingMs: number;
+  #socket: WebSocket | undefined;
+  #pinger: NodeJS.Timeout | undefined;
+  #alive = true;
+  #unhandledBytes = 0;
+  #unhandled = 0;
+
+  constructor(
+    request: IncomingMessage,
+    duplex: Duplex,
+    head: Buffer,
+    route: MainRoute,
+    sockets: WebSocketServer,
+    engine: Engine,
+    gate: RequestGate,
+  ) {
+    this.#engine = engine;
+    this.#duplex = duplex;
+    this.#pingMs = route.info.pingIntervalMs ?? DEFAULT_PING_MS;
+    this.#inFlight = gate.make(request, route, this, performance.now(), null, this);
+    duplex.on("error", () => duplex.destroy());
+    this.#upgrade = () => sockets.handleUpgrade(request, duplex, head, (socket) => this.#opened(socket));
+    engine.submit(this.#inFlight);
+  }
+
+  // The socket as the engine sees it.
+
+  open(): void {
+    this.#upgrade();
+  }
+  send(data: string | Uint8Array): void {
+    const socket = this.#socket;
+    if (socket === undefined || socket.readyState !== socket.OPEN) return;
+    const bytes = typeof data === "string" ? Buffer.byteLength(data) : data.byteLength;
+    socket.send(data, () => {
+      this.#engine.toSocket(this.#inFlight, { type: "socket-buffered", slot: this.#inFlight.slot, bytes });
+    });
+    if (socket.bufferedAmount > MOST_BUFFERED_BYTES) socket.terminate();
+  }
+  close(code: number, reason: string): void {
+    if (this.#socket === undefined) this.#duplex.destroy();
+    else this.#socket.close(code, reason);
+  }
+  taken(bytes: number): void {
+    this.#unhandledBytes -= bytes;
+    this.#unhandled--;
+    if (this.#socket?.isPaused === true && !this.#full) this.#socket.resume();
+  }
+
+  // An answer instead of a handshake: no thread was free, or the one that had it died.
+
+  whole(status: number, contentType: ContentType, _headers: string | null, body: string | Uint8Array | null): void {
+    refuse(this.#duplex, status, contentType, typeof body === "string" ? body : "");
+  }
+  begin(): void {}
+  write(): boolean {
+    return true;
+  }
+  end(): void {
+    this.#duplex.destroy();
+  }
+  destroy(): void {
+    this.#duplex.destroy();
+  }
+
+  get #full(): boolean {
+    return this.#unhandledBytes > MOST_UNHANDLED_BYTES || this.#unhandled > MOST_UNHANDLED_MESSAGES;
+  }
+
+  #opened(socket: WebSocket): void {
+    this.#socket = socket;
+    const { slot } = this.#inFlight;
+    socket.on("message", (data: Buffer, isBinary: boolean) => {
+      const content = isBinary ? new Uint8Array(data) : data.toString("utf8");
+      this.#unhandledBytes += typeof content === "string" ? content.length : content.byteLength;
+      this.#unhandled++;
+      this.#engine.toSocket(this.#inFlight, { type: "socket-message", slot, data: content });
+      if (this.#full) socket.pause();
+    });
+    socket.on("pong", () => {
+      this.#alive = true;
+    });
+    socket.on("error", () => undefined);
+    socket.on("close", (code: number, reason: Buffer) => {
+      clearInterval(this.#pinger);
+      this.#engine.toSocket(this.#inFlight, { type: "socket-closed", slot, code, reason: reason.toString("utf8") });
+    });
+    if (this.#pingMs > 0) this.#pinger = setInterval(() => this.#ping(socket), this.#pingMs);
+  }
+
+  #ping(socket: WebSocket): void {
+    if (!this.#alive) {
+      socket.terminate();
+      return;
+    }
+    this.#alive = false;
+    socket.ping();
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * The public surface. Request threads import it too, through the app: nothing that only main needs is loaded from here.
+ */
+import type { DuckConfig } from "./config/types.ts";
+import type { CreateServerOptions, DuckServer } from "./http/create-server.ts";
+
+export type { Context, ContextLog } from "./app/context.ts";
+export { type AppDefinition, type DuckApp, defineApp, type FetchApp } from "./app/define-app.ts";
+export type { PathParams } from "./app/path.ts";
+export {
+  type CookieOptions,
+  type HeaderValue,
+  type Html,
+  html,
+  Reply,
+  type ReplyHeaders,
+  redirect,
+  reply,
+} from "./app/reply.ts";
+export {
+  all,
+  type AnyRoute,
+  type DefineRoute,
+  del,
+  get,
+  type Handler,
+  type HandlerResult,
+  head,
+  options,
+  patch,
+  post,
+  put,
+  type Route,
+  type RouteMethod,
+  type RouteOptions,
+  route,
+  type WebSocketRoute,
+} from "./app/route.ts";
+export type { RawHeaders, RawQuery, RouteSchemas, Schema } from "./app/schema.ts";
+export type { ValidationIssue } from "./app/validation.ts";
+export { type DuckWebSocket, type WebSocketHandlers, type WebSocketOptions, ws } from "./app/web-socket.ts";
+export { AppLoadError } from "./app-loader/app-load-error.ts";
+export { ConfigError } from "./config/config-error.ts";
+export { defineConfig, definePlugin } from "./config/define.ts";
+export type {
+  DuckConfig,
+  DuckPlugin,
+  HttpsSettings,
+  LogLevel,
+  LogSettings,
+  ManagementSettings,
+  PluginWorkerModule,
+  RequestHandlingSettings,
+  ResolvedConfig,
+  ServerSettings,
+} from "./config/types.ts";
+export type { EngineStats, RestartReason, RouteStats } from "./engine/stats.ts";
+export {
+  AppDefinitionError,
+  HttpError,
+  InvalidReplyError,
+  RouteTableMismatchError,
+  ServerStateError,
+  WorkerStartError,
+} from "./errors.ts";
+export type { CloseReport, CreateServerOptions, DuckServer } from "./http/create-server.ts";
+
+/**
+ * Makes a server: checks the configuration, builds the app, starts its first request thread, registers the plugins. It
+ * does not listen yet. Call it on the main thread.
+ * @throws {ConfigError} for a wrong setting, {AppLoadError} for an app that cannot be built, {WorkerStartError} for one
+ * that cannot start.
+ */
+export async function createServer(config: DuckConfig, options?: CreateServerOptions): Promise<DuckServer> {
+  const { createServer: create } = await import("./http/create-server.ts");
+  return create(config, options);
+}
