@@ -1,8 +1,9 @@
 /** What the other packages of duck-ts build on. No part of the public surface: it changes without notice. */
 export * from "./index.ts";
 export { captureContext, runWithContext } from "./context/context-var.ts";
-export { adoptBell, blockUntil, drainMailboxes, drainWhileBlocked, forbidBlocking, isBlocked, ownDoorbell, ring } from "./future/doorbell.ts";
+export { adoptBell, blockingForbidden, blockUntil, drainMailboxes, drainWhileBlocked, forbidBlocking, isBlocked, ownDoorbell, ring } from "./future/doorbell.ts";
 export { futureInternals, type Outcome } from "./future/sync-future.ts";
+export { beginWait } from "./future/wait-report.ts";
 export { openTask, openTasks, type TaskFutureOptions } from "./future/task-future.ts";
 export { nameErrorClasses } from "./errors.ts";
 export { logger } from "./logger.ts";
@@ -26,9 +27,11 @@ export {
 } from "./thread/identity.ts";
 export { loaderFlags, spawnThread, watchExit } from "./thread/spawn.ts";
 export { threadWide } from "./thread/shared-state.ts";
+export { explainNotCloneable } from "./wire/clone-path.ts";
+export { explainNotCloneable } from "./wire/clone-path.ts";
 export { decodeThrown, encodeError } from "./wire/error-codec.ts";
 export type { FromWorker, RunMessage, ThreadExit, ToWorker, Wait, WaitTarget } from "./wire/messages.ts";
-export { decodeValue, encodeValue, registerSpecialKind, type SpecialKind } from "./wire/value-codec.ts";
+export { decodeValue, encodeValue, registerSpecialKind, type SpecialKind, type SpecialSlot } from "./wire/value-codec.ts";
 export type { EntryData } from "./worker/entry.ts";
 export { Host, type HostEvents, Inbox } from "./worker/host.ts";
 export { currentTaskId, runInTask, TaskContext } from "./worker/task-context.ts";

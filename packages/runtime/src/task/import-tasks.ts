@@ -34,7 +34,7 @@ export function importTasks<M>(url: string | URL): ImportedTasks<M> {
         return Reflect.get(target, key);
       let task = tasks.get(key);
       if (task === undefined) {
-        task = exportedTask({ url: from, name: key, place: -1, kind: "export" });
+        task = taskFromRef({ url: from, name: key, place: -1, kind: "export" });
         tasks.set(key, task);
       }
       return task;
@@ -43,7 +43,8 @@ export function importTasks<M>(url: string | URL): ImportedTasks<M> {
   }) as unknown as ImportedTasks<M>;
 }
 
-function exportedTask(ref: TaskRef): Task<unknown[], unknown> {
+/** A task by its reference; the thread that runs it imports its module first, if it has not. */
+export function taskFromRef(ref: TaskRef): Task<unknown[], unknown> {
   const run: TaskFunction = (...args) => {
     const fn = findTask(ref);
     return fn instanceof Promise ? fn.then((loaded) => loaded(...args)) : fn(...args);

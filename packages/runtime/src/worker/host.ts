@@ -62,6 +62,8 @@ export class Inbox {
 }
 
 export type HostEvents = {
+  /** A task's turn has come: its module may still have to be imported, which runs code and can end the thread too. */
+  readonly taken?: (from: number, callId: number) => void;
   /** A task begins or ends in this thread. */
   readonly started?: (from: number, callId: number, message: RunMessage) => void;
   readonly ended?: (from: number, message: RunMessage, ok: boolean) => void;
@@ -188,6 +190,7 @@ export class Host {
       this.#events.dropped?.(inbox.from, message);
       return;
     }
+    this.#events.taken?.(inbox.from, message[1]);
     const context = new TaskContext(id);
     this.#contexts.set(id, context);
     const finish = (ok: boolean, value: unknown): void => {
@@ -206,9 +209,9 @@ export class Host {
     const after = (ok: boolean, value: unknown): void => {
       if (exclusive) this.#busy = false;
       finish(ok, value);
+      this.flush(); // before the next task, which may hold the thread for ever or end it
       if (exclusive) this.#pump();
       else {
-        this.flush();
         if (!this.#busy && this.#queue.length === this.#head && this.#contexts.size === 0) this.#events.idle?.();
       }
     };
