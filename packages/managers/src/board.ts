@@ -23,6 +23,9 @@ export const WORKERS = 11;
 /** A loop's last measured delay of its event loop, in microseconds, and when (ms, wrapped to 31 bits). */
 export const LAG_US = 12;
 export const LAST_BEAT = 13;
+/** How long tasks ran, all together, in microseconds: the low 32 bits, and how often they overflowed. */
+const SUM_TIME_LOW = 14;
+const SUM_TIME_HIGH = 15;
 export const WAIT_HISTOGRAM = 16;
 export const RUN_HISTOGRAM = 64;
 const HEAD_WORDS = 112;
@@ -35,19 +38,39 @@ export const STOPPED = 3;
 export const GONE = 4;
 
 /** Words of one slot. */
-export const SLOT_WORDS = 8;
+export const SLOT_WORDS = 2;
 export const SLOT_STATE = 0;
-/** The task that runs in the slot's worker: its submitter's thread and number; 0 for none. */
-export const RUN_THREAD = 1;
-export const RUN_CALL = 2;
-export const EXIT_CODE = 3;
+/** The thread that took the slot last, to hand its worker a task directly. It may die before it has done so. */
+export const CLAIMED_BY = 1;
+
+/**
+ * Words of the block that one worker and the supervisor share. Each worker has its own: a thread that was terminated may
+ * still move for a while, and must not write into its successor's. First come the words by which either side claims a
+ * task that was given ahead.
+ */
+export const CLAIMS = 64;
+/** The task whose turn it is: its submitter's thread and number. Holds from before the task's module is imported. */
+export const RUN_THREAD: number = CLAIMS;
+export const RUN_CALL: number = CLAIMS + 1;
+export const RUN_STATE: number = CLAIMS + 2;
+export const EXIT_CODE: number = CLAIMS + 3;
 /** How long this worker's tasks took lately, in microseconds; 0: not known. */
-export const RECENT_US = 4;
+export const RECENT_US: number = CLAIMS + 4;
+const BLOCK_WORDS = CLAIMS + 5;
+
+/** States of the task in `RUN_THREAD`, `RUN_CALL`. Whoever moves RUNNING to COUNTED counts its end. */
+export const RUN_NONE = 0;
+export const RUN_RUNNING = 1;
+/** It has ended, but its answer may still be in the thread, and dies with it. */
+export const RUN_COUNTED = 2;
 
 /** States of a slot, beside its generation: a word is `generation << 2 | state`. */
 export const EMPTY = 0;
 export const FREE = 1;
+/** A submitter has taken the worker for a task that it hands over directly, until that task has ended. */
 export const TAKEN = 2;
+/** The supervisor decides what the worker does next. */
+export const HELD = 3;
 
 export type Words = Int32Array;
 
@@ -57,6 +80,40 @@ export function newHead(): Words {
 
 export function newSlots(workers: number): Words {
   return new Int32Array(new SharedArrayBuffer(workers * SLOT_WORDS * 4));
+}
+
+/** Words of a loop's port, which its submitter, its thread and the supervisor share. */
+export const PORT_SENT = 0;
+/** How many of its tasks, in their order, the thread has begun. */
+export const PORT_BEGUN = 1;
+export const PORT_ENDED = 2;
+/** How many had been sent when the supervisor closed the books because the thread had died. */
+export const PORT_SENT_AT_CLOSE = 3;
+/** What SENT and ENDED are set to then, so that whoever counts on can tell. */
+const PORT_CLOSED = -(2 ** 30);
+
+export function newPortWords(): Words {
+  return new Int32Array(new SharedArrayBuffer(16));
+}
+
+/** Whether every task that was sent over the port has ended. */
+export function isPortQuiet(port: Words): boolean {
+  return Atomics.load(port, PORT_SENT) <= Atomics.load(port, PORT_ENDED);
+}
+
+/** Closes a dead thread's port: how many of its tasks had begun and not ended, and how many had not begun. */
+export function closePort(port: Words): { readonly begun: number; readonly waiting: number } {
+  const ended = Atomics.exchange(port, PORT_ENDED, PORT_CLOSED);
+  const sent = Atomics.exchange(port, PORT_SENT, PORT_CLOSED);
+  Atomics.store(port, PORT_SENT_AT_CLOSE, sent);
+  const begun = Math.max(0, Atomics.load(port, PORT_BEGUN) - ended);
+  return { begun, waiting: sent - ended - begun };
+}
+
+export function newBlock(): Words {
+  const block = new Int32Array(new SharedArrayBuffer(BLOCK_WORDS * 4));
+  block[EXIT_CODE] = -1;
+  return block;
 }
 
 export function slotWord(generation: number, state: number): number {
@@ -70,6 +127,14 @@ export function record(head: Words, histogram: number, ms: number): void {
   const us = Math.max(1, ms * 1000);
   const bucket = Math.min(BUCKETS - 1, Math.floor(Math.log2(us) * 2));
   Atomics.add(head, histogram + bucket, 1);
+  if (histogram !== RUN_HISTOGRAM) return;
+  const before = Atomics.add(head, SUM_TIME_LOW, Math.round(us)) >>> 0;
+  if (before + Math.round(us) >= 2 ** 32) Atomics.add(head, SUM_TIME_HIGH, 1);
+}
+
+/** How long all tasks that were recorded ran, together, in milliseconds. */
+export function sumTimeMs(head: Words): number {
+  return (Atomics.load(head, SUM_TIME_HIGH) * 2 ** 32 + (Atomics.load(head, SUM_TIME_LOW) >>> 0)) / 1000;
 }
 
 /** The value, in milliseconds, below which `fraction` of what was recorded lies; `null` before the first. */

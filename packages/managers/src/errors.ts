@@ -73,10 +73,48 @@ export class UsedWhileImportingError extends DuckError {
   }
 }
 
+/** The channel was closed: by `close()`, or because the thread that consumes it has ended. */
+export class ChannelClosed extends DuckError {
+  constructor(message = "The channel is closed and everything that was put into it has been taken. Stop reading, or make a new channel.") {
+    super("DUCK_CHANNEL_CLOSED", message);
+  }
+}
+
+/** `get()` waited that long and nothing was put into the channel. The channel stays open. */
+export class ChannelTimeout extends DuckError {
+  /** How long the caller waited, in milliseconds. */
+  readonly timeoutMs: number;
+  constructor(timeoutMs: number) {
+    super("DUCK_CHANNEL_TIMEOUT", `Nothing was put into the channel for ${timeoutMs} ms. Call get() again, or give it a larger timeoutMs (0: no bound).`);
+    this.timeoutMs = timeoutMs;
+  }
+}
+
+/** `entrypoint()` in a thread that is not a root, or while another one is open. */
+export class EntrypointNotAllowed extends DuckError {
+  constructor(why: string) {
+    super("DUCK_ENTRYPOINT_NOT_ALLOWED", `entrypoint() is not allowed here: ${why}.`);
+  }
+}
+
+/** The method of an object was called in another thread, and the object could not be rebuilt there as it is. */
+export class ReviveHookNeeded extends DuckError {
+  /** The object's class. */
+  readonly className: string;
+  constructor(className: string, why: string, options?: ErrorOptions) {
+    super(
+      "DUCK_REVIVE_HOOK_NEEDED",
+      `An instance of ${className} cannot be rebuilt in another thread: ${why}. Give registerClass(${className}, { dehydrate, revive }) the two hooks: what to send, and how to make an instance of it.`,
+      options,
+    );
+    this.className = className;
+  }
+}
+
 function show(type: string | undefined): string {
   return type === undefined ? "undefined" : JSON.stringify(type);
 }
 
-const classes = { ManagerNotFound, ManagerNotRunning, ManagerAlreadyRunning, UnknownTaskError, UnknownAsyncTaskError, QueueFullError, UsedWhileImportingError };
+const classes = { ManagerNotFound, ManagerNotRunning, ManagerAlreadyRunning, UnknownTaskError, UnknownAsyncTaskError, QueueFullError, UsedWhileImportingError, ChannelClosed, ChannelTimeout, EntrypointNotAllowed, ReviveHookNeeded };
 nameErrorClasses(classes);
 for (const [name, cls] of Object.entries(classes)) registerErrorClass(cls, name);

@@ -5,6 +5,7 @@ import * as board from "./board.ts";
 import { ownExecutor } from "./own-executor.ts";
 import { tolerateScripts } from "./tolerate-scripts.ts";
 import type { FromAgent, ToAgent } from "./protocol.ts";
+import "./toolkit/worker-side.ts";
 
 export type LoopData = { readonly control: MessagePort; readonly key: string; readonly head: board.Words };
 
@@ -17,14 +18,16 @@ export function start(data: unknown): void {
   let beat: NodeJS.Timeout | undefined;
   const began = new Map<string, number>();
   /** By submitting thread. If this thread dies, what was not begun goes to the next. */
-  const begun = new Map<number, Int32Array>();
+  const ports = new Map<number, board.Words>();
   const countBegun = (from: number): void => {
-    const counter = begun.get(from);
-    if (counter !== undefined) Atomics.add(counter, 0, 1);
+    const words = ports.get(from);
+    if (words !== undefined) Atomics.add(words, board.PORT_BEGUN, 1);
   };
+  const isQuiet = (): boolean => [...ports.values()].every(board.isPortQuiet);
   const host = new Host("concurrent", {
+    // Counted in the order of the port, so before the task's module is imported: later tasks may overtake that.
+    taken: countBegun,
     started(from, callId, message) {
-      countBegun(from);
       const now = performance.now();
       began.set(`${from}.${callId}`, now);
       board.record(head, board.WAIT_HISTOGRAM, Math.max(0, Date.now() - message[6]));
@@ -38,17 +41,24 @@ export function start(data: unknown): void {
       const id = `${from}.${message[1]}`;
       board.record(head, board.RUN_HISTOGRAM, performance.now() - (began.get(id) ?? 0));
       began.delete(id);
-      Atomics.add(head, ok ? board.COMPLETED : board.FAILED, 1);
-      ended();
+      end(from, ok ? board.COMPLETED : board.FAILED);
     },
     dropped(from) {
       countBegun(from);
-      Atomics.add(head, board.CANCELLED, 1);
-      ended();
+      end(from, board.CANCELLED);
     },
   });
-  const ended = (): void => {
-    if (Atomics.sub(head, board.OUTSTANDING, 1) === 1 && draining) tell({ t: "drained" });
+  const end = (from: number, as: number): void => {
+    const words = ports.get(from);
+    // Below 0: this thread is given up already, and its tasks are counted as lost.
+    if (words !== undefined && Atomics.add(words, board.PORT_ENDED, 1) < 0) return;
+    Atomics.add(head, as, 1);
+    Atomics.sub(head, board.OUTSTANDING, 1);
+    // In a microtask: the answer leaves first, since this thread may be ended as soon as it has said so.
+    if (draining) queueMicrotask(tellIfDrained);
+  };
+  const tellIfDrained = (): void => {
+    if (isQuiet()) tell({ t: "drained" });
   };
   process.on("exit", () => host.flush());
   const inboxes = new Map<number, Inbox>();
@@ -64,10 +74,13 @@ export function start(data: unknown): void {
     switch (message.t) {
       case "connect": {
         const inbox = Inbox.onPort(message.from, message.port, message.bell);
-        if (message.begun !== undefined) begun.set(message.from, message.begun);
+        if (message.words !== undefined) ports.set(message.from, message.words);
         message.port.on("message", (batch: readonly ToWorker[]) => host.receive(inbox, batch));
         return;
       }
+      case "account":
+        ports.set(message.from, message.words);
+        return;
       case "run":
         for (const { from, message: run } of message.tasks) host.receive(inboxOf(from), [run]);
         return;
@@ -76,11 +89,13 @@ export function start(data: unknown): void {
         return;
       case "drain":
         draining = true;
-        if (Atomics.load(head, board.OUTSTANDING) === 0) tell({ t: "drained" });
+        tellIfDrained();
         return;
       case "ping":
         tell({ t: "pong" });
         return;
+      case "release":
+        return; // a pool's
       default:
         message satisfies never;
     }

@@ -31,9 +31,9 @@ export class LoopManager extends Manager implements WorkerNews {
   #submitter: Submitter | undefined;
   #thread: ThreadInfo | null = null;
   readonly #sent = new Set<TaskFuture<unknown>>();
-  /** How many tasks went over the direct port, and how many of those the loop's thread says it has begun. */
+  /** How many tasks went over the direct port, and what its three parties count. */
   #order = 0;
-  #begun = new Int32Array(new SharedArrayBuffer(4));
+  #words = board.newPortWords();
   readonly #orders = new WeakMap<TaskFuture<unknown>, number>();
 
   /** @internal */
@@ -79,22 +79,18 @@ export class LoopManager extends Manager implements WorkerNews {
   submitTask<R>(call: TaskCall<R> | Task<[], R>, options: SubmitOptions = {}): TaskFuture<R> {
     const prepared = this.prepare(call as TaskCall<unknown>, options, this.submitTask);
     const future = this.future(prepared, options);
+    if (future.done) return future as TaskFuture<R>; // its signal was aborted already
     const encoded = this.encode(future, options);
     if (encoded === undefined) return future as TaskFuture<R>;
     Atomics.add(this.head, board.OUTSTANDING, 1);
-    if (!this.isRunning()) {
-      // It was stopped between the check and the count: stop() may not have seen this task.
-      this.#uncount();
-      future.fail(new TaskCancelledError("The task was cancelled: its loop was stopped at the same moment."));
-      return future as TaskFuture<R>;
-    }
     try {
       const port = this.#connect();
       if (port !== undefined) {
+        port.send(encoded);
         this.#sent.add(future);
         this.#order += 1;
         if (encoded.transfer.length === 0) this.#orders.set(future, this.#order);
-        port.send(encoded);
+        Atomics.add(this.#words, board.PORT_SENT, 1);
         if (this.#thread !== null) future.assign(this.#thread);
         if (options.timeoutMs !== undefined) tell({ op: "watch", key: this.key, callId: future.callId, timeoutMs: options.timeoutMs });
       } else {
@@ -104,7 +100,6 @@ export class LoopManager extends Manager implements WorkerNews {
         futureInternals.whenSettled(future, () => this.#sent.delete(future));
       }
     } catch (error) {
-      this.#sent.delete(future);
       this.#uncount();
       this.failToSend(future, encoded, error);
     }
@@ -147,16 +142,24 @@ export class LoopManager extends Manager implements WorkerNews {
     this.#submitter?.close();
     this.#submitter = undefined;
     this.#thread = null;
-    const begun = Atomics.load(this.#begun, 0);
+    const begun = Atomics.load(this.#words, board.PORT_BEGUN);
+    // What was sent after the supervisor had counted what was lost was counted as outstanding by us alone.
+    const unseen = this.#order - Atomics.load(this.#words, board.PORT_SENT_AT_CLOSE);
+    this.#order = 0;
+    this.#words = board.newPortWords();
+    Atomics.sub(this.head, board.OUTSTANDING, unseen);
     const name = event.worker[0]?.name ?? this.label;
-    for (const future of [...this.#sent]) {
-      this.#sent.delete(future);
+    const sent = [...this.#sent];
+    this.#sent.clear();
+    for (const future of sent) {
+      if (future.done) continue; // cancelled, or its time was over
       const order = this.#orders.get(future);
-      if (order !== undefined && order > begun && this.isRunning()) {
-        this.#again(future);
+      if (order !== undefined && order > begun) {
+        if (this.isRunning()) this.#again(future);
+        else future.fail(new TaskCancelledError("The task was cancelled: its loop was stopped before it began."));
         continue;
       }
-      future.assign(threadFromLinks(event.worker));
+      if (event.worker.length > 0) future.assign(threadFromLinks(event.worker));
       future.fail(new WorkerCrashedError(name, event.exit.reason, event.exit.exitCode, cause(event.exit.message)));
     }
   }
@@ -197,10 +200,11 @@ export class LoopManager extends Manager implements WorkerNews {
     if (encoded === undefined) return;
     Atomics.add(this.head, board.OUTSTANDING, 1);
     const port = this.#connect() as Submitter;
+    port.send(encoded);
     this.#sent.add(future);
     this.#order += 1;
     this.#orders.set(future, this.#order);
-    port.send(encoded);
+    Atomics.add(this.#words, board.PORT_SENT, 1);
   }
 
   #uncount(): void {
@@ -212,10 +216,8 @@ export class LoopManager extends Manager implements WorkerNews {
     if (this.#submitter !== undefined || !line().carriesPorts) return this.#submitter;
     const { port1, port2 } = new MessageChannel();
     listenForWorkers(this.key, this);
-    this.#order = 0;
-    this.#begun = new Int32Array(new SharedArrayBuffer(4));
     this.#submitter = new Submitter(port1, (future) => this.#sent.delete(future));
-    tell({ op: "connect", key: this.key, port: port2, bell: ownDoorbell(), begun: this.#begun }, [port2]);
+    tell({ op: "connect", key: this.key, port: port2, bell: ownDoorbell(), words: this.#words }, [port2]);
     return this.#submitter;
   }
 }

@@ -87,6 +87,11 @@ export abstract class Manager {
     return this.#intro.key;
   }
 
+  /** @internal */
+  get counters(): board.Words {
+    return this.#intro.head;
+  }
+
   protected get head(): board.Words {
     return this.#intro.head;
   }
@@ -182,6 +187,11 @@ export abstract class Manager {
   protected abstract cancelled(future: TaskFuture<unknown>, reason: unknown): void;
   protected abstract beforeBlocking(future: TaskFuture<unknown>): void;
   protected abstract failureLogger(log: boolean): ((future: TaskFuture<unknown>, thrown: unknown) => void) | undefined;
+  /** @internal The thread ends. */
+  leave(): void {
+    this.flush();
+  }
+
   /** Sends what is held back for the end of the turn. */
   protected abstract flush(): void;
 }
@@ -199,10 +209,7 @@ function refuseWhileImporting(what: string): void {
 
 function followSignal(future: TaskFuture<unknown>, signal: AbortSignal): void {
   const abort = (): void => void future.cancelWith(new TaskCancelledError("The task was cancelled: its signal was aborted.", signal.reason), signal.reason);
-  if (signal.aborted) {
-    queueMicrotask(abort);
-    return;
-  }
+  if (signal.aborted) return abort(); // it must not run, also where this thread blocks from here on
   signal.addEventListener("abort", abort, { once: true });
   futureInternals.whenSettled(future, () => signal.removeEventListener("abort", abort));
 }
@@ -216,6 +223,13 @@ export function refuseOwnLoop(key: string, label: string): void {
 
 /** All managers that this thread has handles of, by key. */
 export function handles(): Map<string, Manager> {
-  return threadWide("manager-handles", () => new Map());
+  return threadWide("manager-handles", () => {
+    const all = new Map<string, Manager>();
+    // What was submitted in the turn in which the thread ends still goes out, and with it what was counted for it.
+    process.on("exit", () => {
+      for (const manager of all.values()) manager.leave();
+    });
+    return all;
+  });
 }
 

@@ -1,7 +1,8 @@
 /** What managers say across threads: each thread with the service in the supervisor, the service with its workers. */
 import type { MessagePort, ResourceLimits } from "node:worker_threads";
 import type { FromWorker, RunMessage, ThreadExit, ThreadLink } from "@duck-ts/runtime/internal";
-import type { Words } from "./board.ts";
+import { CLAIMS, type Words } from "./board.ts";
+import type { ToToolkit } from "./toolkit/protocol.ts";
 
 export type Kind = "loop" | "thread";
 export type ManagerId = string | number;
@@ -62,14 +63,15 @@ export type ToService =
   | { readonly op: "cancel"; readonly key: string; readonly callId: number; readonly reason: unknown }
   /** May the submitter, itself a worker of the pool, run this queued task? Replied to with a boolean. */
   | { readonly op: "reclaim"; readonly key: string; readonly callId: number }
-  | { readonly op: "connect"; readonly key: string; readonly port: MessagePort; readonly bell: Int32Array; readonly begun: Int32Array }
+  | { readonly op: "connect"; readonly key: string; readonly port: MessagePort; readonly bell: Int32Array; readonly words: Words }
   /** A slot or the queue may have been left waiting for a look. */
   | { readonly op: "poke"; readonly key: string }
   /** What a worker of a hosted pool says of tasks that were submitted to its manager. */
   | { readonly op: "hostedAnswers"; readonly key: string; readonly to: number; readonly answers: readonly FromWorker[] }
   | { readonly op: "hostedDone"; readonly key: string; readonly callId: number; readonly ok: boolean }
   | { readonly op: "utilization"; readonly key: string }
-  | { readonly op: "tree" };
+  | { readonly op: "tree" }
+  | { readonly op: "toolkit"; readonly body: ToToolkit };
 
 /** From the service to a thread. */
 export type FromService =
@@ -82,16 +84,24 @@ export type FromService =
 
 /** From the service to a worker it hosts. */
 export type ToAgent =
-  /** `begun`: where a loop counts the tasks of this port that it has begun, in the order in which they came. */
-  | { readonly t: "connect"; readonly from: number; readonly port: MessagePort; readonly bell: Int32Array; readonly begun?: Int32Array }
+  /** `words`: the counters of a loop's port; see board.ts. */
+  | { readonly t: "connect"; readonly from: number; readonly port: MessagePort; readonly bell: Int32Array; readonly words?: Words }
+  /** A loop's counters for a submitter that has no port, and sends through the supervisor. */
+  | { readonly t: "account"; readonly from: number; readonly words: Words }
   | { readonly t: "run"; readonly tasks: readonly AgentTask[] }
   | { readonly t: "cancel"; readonly from: number; readonly callId: number; readonly reason: unknown }
   /** Tell when nothing is left to do. */
   | { readonly t: "drain" }
+  /** The thread that had taken the worker's slot is dead. Say so if it never gave it a task. */
+  | { readonly t: "release" }
   | { readonly t: "ping" };
 
-/** `ring`: the word in the worker's claim ring by which either side takes the task; -1: nobody else can. */
-export type AgentTask = { readonly from: number; readonly message: RunMessage; readonly ring: number; readonly beside: boolean };
+/**
+ * `ring`: the word in the worker's claim ring by which either side takes the task; -1: nobody else can. `open`: what
+ * that word holds while neither has; never the same twice in a row, since the worker may still have an old task of
+ * that word in hand that was taken back from it.
+ */
+export type AgentTask = { readonly from: number; readonly message: RunMessage; readonly ring: number; readonly open: number; readonly beside: boolean };
 
 /** From a hosted worker to the service. */
 export type FromAgent =
@@ -102,14 +112,18 @@ export type FromAgent =
   | { readonly t: "free" }
   /** The worker has begun `count` more of the tasks it was given ahead. */
   | { readonly t: "begun" }
+  /** A task that ran beside another has ended, and its answer has left. */
+  | { readonly t: "besideEnded"; readonly from: number; readonly callId: number; readonly ok: boolean }
+  /** Nothing came from the dead thread that had taken the worker. */
+  | { readonly t: "released" }
   | { readonly t: "recycle" }
   | { readonly t: "drained" }
   | { readonly t: "pong" };
 
 export const SERVICE = "managers";
 
-/** Claim words of tasks that were given ahead. */
-export const RING = 64;
-export const RING_OPEN = 0;
-export const RING_BEGUN = 1;
-export const RING_TAKEN_BACK = 2;
+/** How many tasks a worker can have in hand. */
+export const RING: number = CLAIMS;
+/** A claim word that is not open. */
+export const RING_BEGUN = -1;
+export const RING_TAKEN_BACK = -2;

@@ -1,6 +1,6 @@
 import type { MessagePort } from "node:worker_threads";
 import { DeadlockError, type Task, type TaskCall, TaskCancelledError, type TaskFuture, type ThreadInfo, WorkerCrashedError } from "@duck-ts/runtime";
-import { currentThread, type EncodedTask, encodeError, encodeTask, futureInternals, logger, Submitter, TaskContext, runInTask, taskFunction, threadFromLinks } from "@duck-ts/runtime/internal";
+import { captureContext, currentThread, decodeValue, type EncodedTask, encodeError, encodeTask, encodeValue, explainNotCloneable, futureInternals, logger, runInTask, runWithContext, Submitter, TaskContext, taskFunction, threadFromLinks } from "@duck-ts/runtime/internal";
 import * as board from "./board.ts";
 import { ManagerNotRunning, QueueFullError, UnknownTaskError } from "./errors.ts";
 import { handles, Manager } from "./manager.ts";
@@ -34,6 +34,8 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
   #connections: (Connection | undefined)[] = [];
   #outbox: QueuedTask[] = [];
   #listening = false;
+  /** Tasks whose arguments were moved out of this thread. */
+  readonly #moved = new WeakSet<TaskFuture<unknown>>();
 
   /** @internal */
   static make(intro: Introduction): ThreadPoolManager {
@@ -96,7 +98,7 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
       throw new QueueFullError(this.label, settings.maxQueue);
     }
     const future = this.future(prepared, options);
-    const encoded = this.encode(future, options);
+    const encoded = future.done ? undefined : this.encode(future, options);
     if (encoded === undefined) {
       this.#uncount();
       return future as TaskFuture<R>;
@@ -207,6 +209,8 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
     if (this.#outbox.length === 0) return;
     const tasks = this.#outbox;
     this.#outbox = [];
+    // Counted when they leave: a thread that ends before that must not leave a count behind that nobody takes back.
+    Atomics.add(this.head, board.QUEUED, tasks.length);
     tell({ op: "submit", key: this.key, tasks });
   }
 
@@ -217,13 +221,14 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
 
   /** A free worker that this thread knows takes the task without a detour, if nobody waits before it. */
   #giveDirectly(future: TaskFuture<unknown>, encoded: EncodedTask, settings: PoolSettings, options: SubmitOptions): boolean {
-    if (options.timeoutMs !== undefined || Atomics.load(this.head, board.QUEUED) > 0) return false;
+    if (options.timeoutMs !== undefined || this.#outbox.length > 0 || Atomics.load(this.head, board.QUEUED) > 0) return false;
     for (let slot = 0; slot < this.#connections.length; slot++) {
       const connection = this.#connections[slot];
       if (connection === undefined) continue;
       const at = slot * board.SLOT_WORDS + board.SLOT_STATE;
       const free = board.slotWord(connection.generation, board.FREE);
       if (Atomics.compareExchange(settings.slots, at, free, board.slotWord(connection.generation, board.TAKEN)) !== free) continue;
+      Atomics.store(settings.slots, slot * board.SLOT_WORDS + board.CLAIMED_BY, currentThread().id);
       connection.given.set(future.callId, { future, moved: encoded.transfer.length > 0 });
       future.assign(connection.thread);
       try {
@@ -245,13 +250,14 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
       this.#listening = true;
       listenForWorkers(this.key, this);
     }
-    Atomics.add(this.head, board.QUEUED, 1);
     const task: QueuedTask = { message: encoded.message, timeoutMs: options.timeoutMs, moved: encoded.transfer.length > 0 };
+    if (task.moved) this.#moved.add(future);
     if (encoded.copied) {
       if (this.#outbox.push(task) === 1) queueMicrotask(() => this.flush());
       return;
     }
     this.flush();
+    Atomics.add(this.head, board.QUEUED, 1);
     try {
       tell({ op: "submit", key: this.key, tasks: [task] }, encoded.transfer);
     } catch (error) {
@@ -279,14 +285,17 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
    */
   #runHere(future: TaskFuture<unknown>): void {
     const fn = taskFunction(future.call.task);
-    if (fn.constructor.name === "AsyncFunction") return;
+    if (fn.constructor.name === "AsyncFunction" || this.#moved.has(future)) return;
     if (!ask<boolean>({ op: "reclaim", key: this.key, callId: future.callId })) return;
     future.assign(currentThread());
     let ok = true;
     let value: unknown;
     try {
-      const args = structuredClone(future.call.args) as unknown[];
-      value = runInTask(new TaskContext(future.taskId), () => fn(...args));
+      const args = cross(future.call.args, "args") as unknown[];
+      const context = captureContext();
+      const vars = context === undefined ? undefined : (cross(context, "context") as Record<string, unknown>);
+      value = runWithContext(vars, () => runInTask(new TaskContext(future.taskId), () => fn(...args)));
+      if (typeof (value as PromiseLike<unknown> | null)?.then !== "function") value = cross(value, "result");
     } catch (thrown) {
       ok = false;
       value = thrown;
@@ -306,5 +315,16 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
 
   #uncount(): void {
     if (Atomics.sub(this.head, board.OUTSTANDING, 1) === 1 && !this.isRunning()) tell({ op: "poke", key: this.key });
+  }
+}
+
+/** What a value is after it has been to another thread; the same refusals too. */
+function cross(value: unknown, name: string): unknown {
+  const encoded = encodeValue(value, [], name);
+  try {
+    const arrived = structuredClone(encoded);
+    return decodeValue(arrived.value, arrived.specials);
+  } catch (cause) {
+    throw explainNotCloneable(value, name, { cause });
   }
 }

@@ -28,7 +28,6 @@ export {
 export { loaderFlags, spawnThread, watchExit } from "./thread/spawn.ts";
 export { threadWide } from "./thread/shared-state.ts";
 export { explainNotCloneable } from "./wire/clone-path.ts";
-export { explainNotCloneable } from "./wire/clone-path.ts";
 export { decodeThrown, encodeError } from "./wire/error-codec.ts";
 export type { FromWorker, RunMessage, ThreadExit, ToWorker, Wait, WaitTarget } from "./wire/messages.ts";
 export { decodeValue, encodeValue, registerSpecialKind, type SpecialKind, type SpecialSlot } from "./wire/value-codec.ts";

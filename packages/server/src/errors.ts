@@ -3,6 +3,8 @@
  * happened, what was expected and what to do.
  */
 
+import { DuckError } from "@duck-ts/runtime";
+
 /** Marks an HttpError across copies of this package (an app may bundle its own). */
 const HTTP_ERROR: symbol = Symbol.for("duck-ts.http-error");
 
@@ -17,8 +19,7 @@ const HTTP_ERROR: symbol = Symbol.for("duck-ts.http-error");
  * console.log(error.status, error.details);
  * ```
  */
-export class HttpError extends Error {
-  readonly code = "DUCK_HTTP_ERROR";
+export class HttpError extends DuckError {
   /** The status of the answer, 400 to 599. */
   readonly status: number;
   /** More for the client, as the member `details` of the problem; of a 5xx only in development. */
@@ -33,7 +34,7 @@ export class HttpError extends Error {
     details?: unknown,
     options?: ErrorOptions & { headers?: Readonly<Record<string, string>> },
   ) {
-    super(message ?? `HTTP ${status}`, options);
+    super("DUCK_HTTP_ERROR", message ?? `HTTP ${status}`, options);
     if (!Number.isInteger(status) || status < 400 || status > 599) {
       throw new RangeError(`HttpError: status must be an integer from 400 to 599, got ${String(status)}.`);
     }
@@ -42,9 +43,6 @@ export class HttpError extends Error {
     this.headers = options?.headers;
     Object.defineProperty(this, HTTP_ERROR, { value: true });
   }
-  override get name(): string {
-    return "HttpError";
-  }
   /** Is `value` an HttpError, of this or another copy of the package? */
   static is(value: unknown): value is HttpError {
     return typeof value === "object" && value !== null && (value as Record<symbol, unknown>)[HTTP_ERROR] === true;
@@ -52,41 +50,36 @@ export class HttpError extends Error {
 }
 
 /** An app or a route is declared in a way that cannot work; says which one, what was found and what was expected. */
-export class AppDefinitionError extends Error {
-  readonly code = "DUCK_APP_DEFINITION";
-  override get name(): string {
-    return "AppDefinitionError";
+export class AppDefinitionError extends DuckError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("DUCK_APP_DEFINITION", message, options);
   }
 }
 
 /** What a handler returned cannot be sent: header values with line breaks, an impossible status, a body on a 204. */
-export class InvalidReplyError extends Error {
-  readonly code = "DUCK_INVALID_REPLY";
-  override get name(): string {
-    return "InvalidReplyError";
+export class InvalidReplyError extends DuckError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("DUCK_INVALID_REPLY", message, options);
   }
 }
 
 /** A request thread could not start: the app or a plugin failed while it was imported, or in its `onWorkerStart`. */
-export class WorkerStartError extends Error {
-  readonly code = "DUCK_WORKER_START";
-  override get name(): string {
-    return "WorkerStartError";
+export class WorkerStartError extends DuckError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("DUCK_WORKER_START", message, options);
   }
 }
 
 /** The workers disagree about the app's routes, so that main cannot know which handler it would reach. */
-export class RouteTableMismatchError extends Error {
-  readonly code = "DUCK_ROUTE_TABLE_MISMATCH";
-  override get name(): string {
-    return "RouteTableMismatchError";
+export class RouteTableMismatchError extends DuckError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("DUCK_ROUTE_TABLE_MISMATCH", message, options);
   }
 }
 
 /** The server is already listening, closing or closed, and cannot do what was asked. */
-export class ServerStateError extends Error {
-  readonly code = "DUCK_SERVER_STATE";
-  override get name(): string {
-    return "ServerStateError";
+export class ServerStateError extends DuckError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("DUCK_SERVER_STATE", message, options);
   }
 }

@@ -1,6 +1,9 @@
 /**
  * The public surface. Request threads import it too, through the app: nothing that only main needs is loaded from here.
  */
+export * from "@duck-ts/managers";
+export * from "@duck-ts/runtime";
+
 import type { DuckConfig } from "./config/types.ts";
 import type { CreateServerOptions, DuckServer } from "./http/create-server.ts";
 
@@ -17,9 +20,10 @@ export {
   redirect,
   reply,
 } from "./app/reply.ts";
+export { currentRequestId } from "./app/request-id.ts";
 export {
-  all,
   type AnyRoute,
+  all,
   type DefineRoute,
   del,
   get,
@@ -37,6 +41,7 @@ export {
   type WebSocketRoute,
 } from "./app/route.ts";
 export type { RawHeaders, RawQuery, RouteSchemas, Schema } from "./app/schema.ts";
+export { type ServerSentEvent, sse } from "./app/sse.ts";
 export type { ValidationIssue } from "./app/validation.ts";
 export { type DuckWebSocket, type WebSocketHandlers, type WebSocketOptions, ws } from "./app/web-socket.ts";
 export { AppLoadError } from "./app-loader/app-load-error.ts";

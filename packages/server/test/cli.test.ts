@@ -25,6 +25,7 @@ function fakeProcess(cwd: string, env: NodeJS.ProcessEnv = {}, isTTY = false) {
     signals: signals as unknown as CommandIo["signals"],
     exit: (code) => ended(code),
     version: () => "1.2.3",
+    startDeadlineMs: 60_000,
     forPeople: isTTY,
   };
   return { io, written, signals, exited };
@@ -213,6 +214,15 @@ describe("duck-ts serve", () => {
     expect(await run(["serve"], io, server.load)).toBe(1);
     expect(written.stderr).toMatch(message);
     expect(signals.eventNames()).toEqual([]);
+  });
+
+  it("ends with code 1 over a start that never ends", async () => {
+    const { io, written } = fakeProcess(temporaryFolder(appFiles));
+    const never: MakeServer = () => new Promise(() => {});
+    expect(await run(["serve"], { ...io, startDeadlineMs: 20 }, async () => never)).toBe(1);
+    expect(written.stderr).toBe(
+      "duck-ts: Could not start. No request thread was ready after 0.02 s: the app's top level, or an onWorkerStart, has not finished.\n",
+    );
   });
 
   it.each(["SIGTERM", "SIGINT"] as const)("drains on %s and exits 0", async (signal) => {

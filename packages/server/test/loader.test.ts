@@ -60,6 +60,20 @@ describe("a TypeScript app", () => {
     expect(await importInWorker(url, stack)).toMatch(place);
   });
 
+  it("shows them also where node_modules is a link to elsewhere", async () => {
+    const elsewhere = temporaryFolder({
+      "node_modules/pkg/package.json": `{"exports":"./main.js"}`,
+      "node_modules/pkg/main.js": "module.exports = 1",
+    });
+    const root = temporaryFolder({
+      "src/app.ts": "import one from 'pkg';\nexport default { one, fail() { throw new Error('here'); } };",
+    });
+    symlinkSync(join(elsewhere, "node_modules"), join(root, "node_modules"));
+    const { url } = await prepare(root);
+    const stack = "(() => { try { module.default.fail() } catch (error) { return error.stack } })()";
+    expect(await importInNode(url, stack)).toContain(`${join(root, "src/app.ts")}:2:38`);
+  });
+
   it("keeps its line numbers in a file that asks for its own place", async () => {
     const root = temporaryFolder({
       "src/app.ts":
@@ -90,6 +104,20 @@ describe("a TypeScript app", () => {
       app,
       pathToFileURL(place).href,
       dirname(place),
+    ]);
+  });
+
+  it("resolves relative to the file that asks", async () => {
+    const root = temporaryFolder({
+      "src/app.ts": `import { found } from "./deep/resolve.ts"; export default found;`,
+      "src/deep/resolve.ts": `export const found = [import.meta.resolve("./data.json"), import.meta.resolve("node:fs"), import.meta.resolve("pkg")];`,
+      "node_modules/pkg/package.json": `{"exports":"./main.js"}`,
+      "node_modules/pkg/main.js": "",
+    });
+    expect(await importInNode((await prepare(root)).url)).toEqual([
+      pathToFileURL(join(root, "src/deep/data.json")).href,
+      "node:fs",
+      pathToFileURL(join(root, "node_modules/pkg/main.js")).href,
     ]);
   });
 
@@ -141,6 +169,17 @@ describe("a TypeScript app", () => {
       "node_modules/tiny/jsx.js": "export const jsx = (tag, props) => '<' + tag + '>' + props.children;",
     });
     expect(await importInNode((await prepare(root)).url)).toEqual([1, 2, "<p>hello", true]);
+  });
+
+  it("may say in a file of its own how its JSX is made, also where that file asks for its place", async () => {
+    const root = temporaryFolder({
+      "src/app.ts": `import { view } from "./view.jsx"; export default view;`,
+      "src/view.jsx":
+        "/** @jsxRuntime automatic @jsxImportSource tiny */\nexport const view = <p>{typeof import.meta.url}</p>;",
+      "node_modules/tiny/package.json": `{"type":"module","exports":{"./jsx-runtime":"./jsx.js"}}`,
+      "node_modules/tiny/jsx.js": "export const jsx = (tag, props) => '<' + tag + '>' + props.children;",
+    });
+    expect(await importInNode((await prepare(root)).url)).toBe("<p>string");
   });
 
   it("keeps the names of its functions and classes", async () => {
@@ -348,6 +387,13 @@ describe("an app that cannot be used", () => {
     expect(error.message).toContain("src/broken.ts:2:7: Expected identifier but found");
     expect(error.message).toContain("    const = 5;\n          ^");
     expect(error.file).toBe(join(root, "src/broken.ts"));
+  });
+
+  it("shows the line as it was written, also where the file asks for its own place", async () => {
+    const root = temporaryFolder({ "src/app.ts": `export default import.meta.url; const = 5;` });
+    const { message } = await failure(prepare(root));
+    expect(message).toContain("src/app.ts:1:39: Expected identifier");
+    expect(message).toContain("\n    export default import.meta.url; const = 5;\n");
   });
 
   it("names the import that cannot be found", async () => {

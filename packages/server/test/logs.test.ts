@@ -50,6 +50,15 @@ describe("main's logger", () => {
     ]);
   });
 
+  it("names main as the thread, unless the line is about another one", async () => {
+    const output = new Output();
+    const logger = await createLogger({ level: "info", pretty: false }, output);
+    logger.child({ a: 1 }).info("own");
+    logger.info({ thread: "request-1" }, "about a request");
+    expect(output.lines().map(({ thread }) => thread)).toEqual(["main", "request-1"]);
+    expect(output.text.match(/"thread"/g)).toHaveLength(2);
+  });
+
   it("writes for people on a terminal", async () => {
     const output = new Output(true);
     const logger = await createLogger({ level: "info", pretty: "auto" }, output);

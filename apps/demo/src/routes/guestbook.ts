@@ -57,8 +57,8 @@ form.addEventListener("submit", async (event) => {
   });
   if (response.ok) return location.reload();
   const problem = await response.json();
-  for (const issue of problem.issues ?? problem.errors ?? []) {
-    const field = ["name", "text"].find((name) => String(issue.path).includes(name));
+  for (const issue of problem.details?.issues ?? []) {
+    const field = ["name", "text"].find((name) => issue.path[0] === name);
     if (field === undefined) continue;
     form[field].setAttribute("aria-invalid", "true");
     document.getElementById(field + "-error").textContent = issue.message;

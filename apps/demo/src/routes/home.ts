@@ -25,9 +25,10 @@ export const home = [
   get("/", () =>
     page({
       path: "/",
+      hero: true,
       title: "Handlers that may block",
       lead: "Each page here is made in a thread by code that does what servers are told never to do: compute, wait, even loop for ever. Click through it, and keep an eye on who answered.",
-      body: markup`<div class="grid">${stops.map(
+      body: markup`<div class="grid small">${stops.map(
         ([path, title, text]) => markup`<a class="card" href="${path}"><h2>${title}</h2><p>${text}</p></a>`,
       )}</div>`,
     }),

@@ -21,13 +21,13 @@ export const misbehave = [
       title: "Misbehave",
       lead: "The bars below are small requests, four a second, and how long each took. Now do something terrible to the server, several times if you like.",
       body: markup`<div class="stack">
-<div class="card"><div class="row" style="justify-content: space-between"><h2>Everybody else</h2><span class="mono" id="latest" aria-live="off">…</span></div>
+<div class="card sticky"><div class="deed"><h2>Everybody else meanwhile</h2><span class="mono" id="latest" aria-live="off">…</span></div>
 <div class="pulse" id="pulse" role="img" aria-label="Latency of the last requests"></div></div>
 <div class="grid">${deeds.map(
         ([path, title, text]) =>
-          markup`<div class="card stack"><div><h2>${title}</h2><p>${text}</p></div><button class="plain" data-deed="${path}">Do it</button></div>`,
+          markup`<div class="card deed"><div><h2>${title}</h2><p>${text}</p><p class="verdict" id="${path}-verdict"></p></div><button class="plain" data-deed="${path}">Do it</button></div>`,
       )}</div>
-<div><h2>What came of it</h2><ul class="log mono" id="log" aria-live="polite"></ul></div>
+<div><h2>What the server said</h2><ul class="log mono" id="log" aria-live="polite"></ul></div>
 </div>`,
       script,
     }),
@@ -71,7 +71,7 @@ const ping = async () => {
   } catch { failed = true; said = "no answer"; }
   const took = performance.now() - from;
   bar.style.height = Math.min(100, 6 + 30 * Math.log10(Math.max(1, took))) + "%";
-  bar.className = failed || took > 500 ? "bad" : "";
+  bar.className = failed ? "bad" : took > 500 ? "slow" : "";
   bar.title = Math.round(took) + " ms";
   pulse.append(bar);
   while (pulse.children.length > bars) pulse.firstChild.remove();
@@ -81,18 +81,21 @@ setInterval(ping, 250); ping();
 document.addEventListener("click", async (event) => {
   const deed = event.target.dataset?.deed;
   if (deed === undefined) return;
-  const line = document.createElement("li"), from = performance.now(), verdict = document.createElement("b");
-  line.append(deed + "  ", verdict);
+  const from = performance.now(), verdict = document.getElementById(deed + "-verdict"), line = document.createElement("li");
+  const tell = (good, what) => {
+    verdict.className = "verdict " + (good ? "ok" : "bad");
+    verdict.textContent = what + " after " + Math.round(performance.now() - from).toLocaleString("en") + " ms";
+  };
+  verdict.className = "verdict";
   verdict.textContent = "…";
-  log.prepend(line);
   try {
     const response = await fetch("/api/misbehave/" + deed, { method: "POST" });
-    verdict.className = response.ok ? "ok" : "bad";
-    verdict.textContent = response.status + " after " + Math.round(performance.now() - from) + " ms";
-    line.append("  " + (await response.text()).slice(0, 160));
+    tell(response.ok, response.status);
+    line.textContent = deed + "  " + (await response.text()).slice(0, 200);
   } catch (error) {
-    verdict.className = "bad";
-    verdict.textContent = "no answer: " + error.message;
+    tell(false, "no answer");
+    line.textContent = deed + "  " + error.message;
   }
+  log.prepend(line);
 });
 `;

@@ -10,8 +10,15 @@ const view = z.object({
   zoom: z.coerce.number().min(1).max(1e12).default(wholeSet.zoom),
 });
 
-/** An image as a button sends where it was clicked as `at.x` and `at.y`. */
-const clicked = view.extend({ "at.x": z.coerce.number().optional(), "at.y": z.coerce.number().optional() });
+/** An image as a button sends where it was clicked as `at.x` and `at.y`, in the pixels of its size on the screen. */
+const clicked = view.extend({
+  "at.x": z.coerce.number().optional(),
+  "at.y": z.coerce.number().optional(),
+  shownWidth: z.coerce.number().min(1).default(imageSize.width),
+});
+
+/** A number as print has it, with a real minus. */
+const written = (value: number): string => value.toPrecision(9).replace("-", "−");
 
 const asQuery = ({ x, y, zoom }: View): string => `x=${x}&y=${y}&zoom=${zoom}`;
 
@@ -28,7 +35,8 @@ export const render = [
   // Blocked on: not one await in the handler, and nobody else has to wait for it.
   get("/render", { query: clicked }, ({ query }) => {
     const { "at.x": column, "at.y": row } = query;
-    const shown = column === undefined || row === undefined ? query : zoomInto(query, column, row);
+    const scale = imageSize.width / query.shownWidth;
+    const shown = column === undefined || row === undefined ? query : zoomInto(query, column * scale, row * scale);
     const survey = renderLoop().submitTask(surveyMandelbrot(shown, 8), { taskType: "render" }).result();
     return page({
       path: "/render",
@@ -37,15 +45,18 @@ export const render = [
       body: markup`<div class="stack">
 <form><figure>
 <input type="image" name="at" alt="The Mandelbrot set; a click goes nearer" width="${imageSize.width}" height="${imageSize.height}" src="/render/image.png?${asQuery(shown)}">
-<figcaption>Centre ${shown.x.toPrecision(9)} ${shown.y < 0 ? "−" : "+"} ${Math.abs(shown.y).toPrecision(9)} i, ${Math.round(shown.zoom).toLocaleString("en")} times nearer than the whole. <a href="/render">Back to the whole</a></figcaption>
+<figcaption>Centre ${written(shown.x)} ${shown.y < 0 ? "−" : "+"} ${written(Math.abs(shown.y))} i, ${Math.round(shown.zoom).toLocaleString("en")} times nearer than the whole. <a href="/render">Back to the whole</a></figcaption>
 </figure>
-<input type="hidden" name="x" value="${shown.x}"><input type="hidden" name="y" value="${shown.y}"><input type="hidden" name="zoom" value="${shown.zoom}">
+<input type="hidden" name="x" value="${shown.x}"><input type="hidden" name="y" value="${shown.y}"><input type="hidden" name="zoom" value="${shown.zoom}"><input type="hidden" name="shownWidth" value="${imageSize.width}">
 </form>
 <div class="card scroll"><h2>Along the middle line</h2><p>Counted in the loop of ${currentThread().name}: up to five million steps a point.</p>
 <table><thead><tr><th>Point</th><th>Escapes after</th></tr></thead><tbody>
-${survey.map(({ x, depth }) => markup`<tr><td>${x.toFixed(12)}</td><td>${depth === null ? "never" : `${depth.toLocaleString("en")} steps`}</td></tr>`)}
+${survey.map(({ x, depth }) => markup`<tr><td>${x.toFixed(12).replace("-", "−")}</td><td>${depth === null ? "never" : `${depth.toLocaleString("en")} step${depth === 1 ? "" : "s"}`}</td></tr>`)}
 </tbody></table></div>
 </div>`,
+      script: `document.forms[0].addEventListener("submit", (event) => {
+  event.target.shownWidth.value = document.querySelector("input[type=image]").clientWidth;
+});`,
     });
   }),
 ];

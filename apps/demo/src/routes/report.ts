@@ -27,7 +27,7 @@ export const report = [
       lead: "The handler returns a generator. Its rows leave as they are made, and when you stop reading, it stops making.",
       body: markup`<div class="stack">
 <div class="row"><button id="start">Read 100,000 rows</button><button id="stop" class="plain" disabled>Stop reading</button><a class="button plain" href="/report.csv" download>Download</a></div>
-<div class="grid" aria-live="polite">
+<div class="grid small" aria-live="polite">
 <div class="card"><p>Rows</p><div class="big" id="rows">0</div></div>
 <div class="card"><p>Bytes</p><div class="big" id="bytes">0</div></div>
 <div class="card"><p>First bytes after</p><div class="big" id="first">–</div></div>

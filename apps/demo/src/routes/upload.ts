@@ -21,7 +21,7 @@ export const upload = [
     }),
   ),
 
-  put("/api/upload", { timeoutMs: 120_000 }, async ({ request }) => {
+  put("/api/upload", { streamBody: true, timeoutMs: 120_000 }, async ({ request }) => {
     if (request.body === null) throw new HttpError(400, "An upload needs a body");
     const started = performance.now();
     const hash = createHash("sha256");

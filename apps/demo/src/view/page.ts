@@ -12,15 +12,19 @@ const places: readonly (readonly [path: string, name: string])[] = [
   ["/misbehave", "Misbehave"],
 ];
 
+interface PageOptions {
+  readonly path: string;
+  readonly title: string;
+  readonly lead: Markup | string;
+  readonly body: Markup;
+  readonly script?: string;
+  /** The duck, large. */
+  readonly hero?: boolean;
+}
+
 /** A whole page. `script` is the text of an inline script; there is no other file to load. */
-export function page(options: {
-  path: string;
-  title: string;
-  lead: Markup | string;
-  body: Markup;
-  script?: string;
-}): Html {
-  const { path, title, lead, body, script } = options;
+export function page(options: PageOptions): Html {
+  const { path, title, lead, body, script, hero } = options;
   const links = places.map(
     ([to, name]) => markup`<a href="${to}"${to === path ? verbatim(' aria-current="page"') : ""}>${name}</a>`,
   );
@@ -40,11 +44,12 @@ export function page(options: {
 <nav aria-label="Demo">${links}</nav>
 </header>
 <main>
-<h1>${title}</h1>
-<p class="lead">${lead}</p>
+<div class="hero"><div><h1>${title}</h1>
+<p class="lead">${lead}</p></div>${hero === true ? duck : ""}</div>
 ${body}
 </main>
 <footer>Made by thread <b>${currentThread().name}</b>, which was allowed to block.</footer>
+<script>document.querySelector("[aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });</script>
 ${script === undefined ? "" : markup`<script>${verbatim(script)}</script>`}
 </body>
 </html>

@@ -32,18 +32,18 @@ h2 { font-size: 1.1rem; line-height: 1.3; margin: 0 0 .3rem; }
 .lead { max-width: 44rem; margin: 0 0 1.75rem; color: var(--soft); font-size: 1.08rem; }
 p { margin: 0 0 .9rem; }
 a { color: var(--pond); text-underline-offset: .18em; }
-footer { color: var(--soft); font-size: .9rem; padding-top: 1rem; padding-bottom: 1.5rem; border-top: 1px solid var(--line); }
+footer { color: var(--soft); font-size: .9rem; padding-top: 1rem; padding-bottom: 1.5rem; background: linear-gradient(var(--line), var(--line)) top / calc(100% - 2.5rem) 1px no-repeat; }
 code, pre, .mono { font-family: ui-monospace, "SF Mono", "Cascadia Mono", Menlo, Consolas, monospace; font-size: .88em; }
 code { background: var(--code); padding: .1em .35em; border-radius: .3em; }
 pre { margin: 0; padding: 1rem 1.1rem; overflow-x: auto; background: var(--code); border: 1px solid var(--line); border-radius: .75rem; line-height: 1.5; }
 pre code { padding: 0; background: none; font-size: 1em; }
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 17rem), 1fr)); gap: 1rem; }
+.grid.small { grid-template-columns: repeat(auto-fill, minmax(min(100%, 13rem), 1fr)); }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: .9rem; padding: 1.1rem 1.2rem; box-shadow: var(--shadow); }
 a.card { display: block; color: inherit; text-decoration: none; transition: border-color .15s, transform .15s; }
 a.card:hover { border-color: var(--pond); transform: translateY(-2px); }
 .card p { color: var(--soft); margin: 0; font-size: .95rem; }
 .row { display: flex; flex-wrap: wrap; gap: .6rem; align-items: center; }
-.stack > * + * { margin-top: 1.25rem; }
 button, .button {
   font: inherit; font-weight: 600; cursor: pointer; padding: .5rem 1rem; border-radius: .6rem;
   border: 1px solid transparent; background: var(--pond); color: var(--pond-ink); text-decoration: none; display: inline-block;
@@ -70,13 +70,22 @@ ol.entries { list-style: none; margin: 0; padding: 0; }
 ol.entries li { padding: .8rem 0; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
 ol.entries small { color: var(--soft); }
 .big { font-size: 2rem; font-weight: 700; line-height: 1.1; font-variant-numeric: tabular-nums; }
-.pulse { display: flex; align-items: flex-end; gap: 2px; height: 7rem; overflow: hidden; }
+.pulse { display: flex; align-items: flex-end; gap: 2px; height: 5.5rem; overflow: hidden; }
 .pulse i { flex: 1; min-width: 2px; background: var(--pond); border-radius: 2px 2px 0 0; }
+.pulse i.slow { background: var(--yellow); }
 .pulse i.bad { background: var(--bad); }
+.sticky { position: sticky; top: .6rem; z-index: 1; }
+.deed { display: flex; gap: 1rem; align-items: center; justify-content: space-between; }
+.deed button { flex: none; }
+.deed .verdict { font-size: .9rem; font-weight: 600; min-height: 1.45em; margin-top: .25rem; font-variant-numeric: tabular-nums; }
+.hero { display: flex; gap: 2rem; justify-content: space-between; align-items: center; }
+.hero svg { flex: none; width: clamp(5rem, 16vw, 11rem); height: auto; margin: -1rem 0 0; }
 .log { list-style: none; margin: 0; padding: 0; }
 .log li { padding: .35rem 0; border-bottom: 1px solid var(--line); font-variant-numeric: tabular-nums; }
-.log b.bad { color: var(--bad); } .log b.ok { color: var(--pond); }
+.stack > * + * { margin-top: 1.25rem; }
+.card .ok { color: var(--pond); } .card .bad, .card .error { color: var(--bad); }
 @media (max-width: 40rem) {
+  .hero svg { display: none; }
   header { padding-top: .8rem; }
   nav { width: calc(100% + 2.5rem); margin: 0 -1.25rem; padding: 0 .65rem; mask-image: linear-gradient(90deg, #000 88%, transparent); }
   main { padding-top: 1.1rem; }

@@ -1,4 +1,4 @@
-import type { Answerers, RunMessage, SupervisorApi, ThreadExit, ThreadRecord, Wait, WaitTarget } from "@duck-ts/runtime/internal";
+import type { Answerers, RunMessage, SupervisorApi, ThreadExit, ThreadRecord, WaitTarget } from "@duck-ts/runtime/internal";
 import type { FromService, QueuedTask, Started, StopReport } from "../protocol.ts";
 import type { ManagerRecord } from "./records.ts";
 
@@ -13,7 +13,8 @@ export interface ManagerHost {
   kill(why: string): void;
   threadGone(thread: ThreadRecord): void;
   answerers(target: Extract<WaitTarget, { on: "task" }>, waiter: number): Answerers;
-  waiting(thread: ThreadRecord, wait: Wait): void;
+  /** Some task has begun to await another: see whether one of its own can be helped. */
+  helpWaiting(awaited: (task: string) => Iterable<string>): void;
   /** The threads that run its tasks. */
   threadIds(): number[];
   utilization(): number;

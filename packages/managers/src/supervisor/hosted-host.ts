@@ -95,7 +95,7 @@ export class HostedHost implements ManagerHost {
     return { live: true };
   }
 
-  waiting(): void {
+  helpWaiting(): void {
     // Its workers run everything at once.
   }
 

@@ -1,23 +1,25 @@
 import { MessageChannel, type MessagePort, type Worker } from "node:worker_threads";
-import { type Answerers, type EntryData, type FromWorker, spawnThread, type ThreadExit, type ThreadLink, type ThreadRecord, watchExit, type Wait, type WaitTarget } from "@duck-ts/runtime/internal";
+import { type Answerers, type EntryData, type FromWorker, spawnThread, type ThreadExit, type ThreadLink, type ThreadRecord, watchExit, type WaitTarget } from "@duck-ts/runtime/internal";
 import * as board from "../board.ts";
 import type { LoopData } from "../loop-agent.ts";
 import type { FromAgent, QueuedTask, StopReport, ToAgent } from "../protocol.ts";
 import type { HostContext, ManagerHost } from "./host-api.ts";
 import { Watchdog } from "./watchdog.ts";
 
-type LoopThread = { readonly worker: Worker; readonly control: MessagePort; readonly line: ThreadRecord; links: readonly ThreadLink[]; readonly exit: ReturnType<typeof watchExit>; heard: boolean; gone: boolean };
+type LoopThread = { readonly worker: Worker; readonly control: MessagePort; readonly line: ThreadRecord; links: readonly ThreadLink[]; readonly exit: ReturnType<typeof watchExit>; heard: boolean; gone: boolean; readonly startedAt: number };
 
 /** A loop in the supervisor: its one thread, and what happens when it dies. */
 export class LoopHost implements ManagerHost {
   readonly #context: HostContext;
   readonly #head: board.Words;
   readonly #watchdog = new Watchdog();
-  /** Threads that have sent tasks, over a direct port or through us. */
-  readonly #submitters = new Set<ThreadRecord>();
+  /** Threads that have sent tasks to the thread there is, over a direct port or through us, with their counters. */
+  readonly #ports = new Map<ThreadRecord, board.Words>();
+  #failedStarts = 0;
   #thread: LoopThread | undefined;
   #stopping: { resolve(report: StopReport): void; completedBefore: number; cancelledBefore: number; terminated: number } | undefined;
   #stopped: Promise<StopReport> | undefined;
+  #stopBy = Number.POSITIVE_INFINITY;
   #over = false;
 
   constructor(context: HostContext) {
@@ -26,15 +28,15 @@ export class LoopHost implements ManagerHost {
     this.#thread = this.#spawn();
   }
 
-  connect(from: ThreadRecord, port: MessagePort, bell: Int32Array, begun: Int32Array): void {
-    this.#submitters.add(from);
-    this.#tell({ t: "connect", from: from.id, port, bell, begun }, [port]);
+  connect(from: ThreadRecord, port: MessagePort, bell: Int32Array, words: board.Words): void {
+    this.#tell({ t: "connect", from: from.id, port, bell, words }, [port]);
+    this.#ports.set(from, words);
   }
 
   submit(from: ThreadRecord, tasks: readonly QueuedTask[]): void {
-    this.#submitters.add(from);
     for (const task of tasks) {
-      this.#tell({ t: "run", tasks: [{ from: from.id, message: task.message, ring: -1, beside: false }] });
+      Atomics.add(this.#account(from), board.PORT_SENT, 1);
+      this.#tell({ t: "run", tasks: [{ from: from.id, message: task.message, ring: -1, open: 0, beside: false }] });
       if (task.timeoutMs !== undefined) this.watch(from, task.message[1], task.timeoutMs);
     }
   }
@@ -62,10 +64,7 @@ export class LoopHost implements ManagerHost {
     thread.heard = false;
     this.#tell({ t: "ping" });
     this.#watchdog.watch(`grace:${from.id}.${callId}`, this.#context.started.abortGraceMs, () => {
-      if (this.#thread !== thread || thread.heard) return;
-      thread.exit.terminating();
-      this.#exited(thread, { reason: "terminated", exitCode: undefined });
-      void thread.worker.terminate();
+      if (this.#thread === thread && !thread.heard) this.#terminate(thread);
     });
   }
 
@@ -75,19 +74,25 @@ export class LoopHost implements ManagerHost {
 
   stop({ wait, timeoutMs }: { wait: boolean; timeoutMs: number }): Promise<StopReport> {
     this.#beginStop();
-    this.#watchdog.watch("stop", wait ? timeoutMs : 0, () => this.#end());
-    this.#tell({ t: "drain" });
+    const until = performance.now() + (wait ? timeoutMs : 0);
+    if (until < this.#stopBy) {
+      // A second stop() can only bring the end nearer.
+      this.#stopBy = until;
+      this.#watchdog.watch("stop", wait ? timeoutMs : 0, () => this.#end());
+    }
     if (this.#thread === undefined) this.#end();
+    else this.#tell({ t: "drain" });
     return this.#stopped as Promise<StopReport>;
   }
 
   kill(): void {
+    Atomics.compareExchange(this.#head, board.STATE, board.RUNNING, board.STOPPING);
     this.#beginStop();
     this.#end();
   }
 
-  threadGone(thread: ThreadRecord): void {
-    this.#submitters.delete(thread);
+  threadGone(_thread: ThreadRecord): void {
+    // What it had sent runs on; its counters stay until the loop's thread ends.
   }
 
   threadIds(): number[] {
@@ -104,7 +109,7 @@ export class LoopHost implements ManagerHost {
     return ids.length === 0 ? { live: true } : { live: false, anyOf: ids };
   }
 
-  waiting(_thread: ThreadRecord, _wait: Wait): void {
+  helpWaiting(): void {
     // A loop runs everything at once: a task that awaits another keeps nobody from running.
   }
 
@@ -117,6 +122,26 @@ export class LoopHost implements ManagerHost {
         cancelledBefore: Atomics.load(this.#head, board.CANCELLED),
       };
     });
+  }
+
+  /** The counters of a submitter that sends through us. */
+  #account(from: ThreadRecord): board.Words {
+    let words = this.#ports.get(from);
+    if (words === undefined) {
+      words = board.newPortWords();
+      this.#tell({ t: "account", from: from.id, words });
+      this.#ports.set(from, words);
+    }
+    return words;
+  }
+
+  /** Gives the thread up at once and ends it as soon as it can be ended. */
+  #terminate(thread: LoopThread): void {
+    thread.exit.terminating();
+    const age = performance.now() - thread.startedAt;
+    if (age >= INFANCY_MS) void thread.worker.terminate();
+    else setTimeout(() => void thread.worker.terminate(), INFANCY_MS - age);
+    this.#exited(thread, { reason: "terminated", exitCode: undefined });
   }
 
   #tell(message: ToAgent, transfer?: readonly MessagePort[]): void {
@@ -140,7 +165,7 @@ export class LoopHost implements ManagerHost {
       execArgv: api.execArgv,
     });
     worker.unref();
-    const thread: LoopThread = { worker, control: port1, line: record, links: [], exit: watchExit(worker, (exit) => this.#exited(thread, exit)), heard: true, gone: false };
+    const thread: LoopThread = { worker, control: port1, line: record, links: [], exit: watchExit(worker, (exit) => this.#exited(thread, exit)), heard: true, gone: false, startedAt: performance.now() };
     port1.on("message", (message: FromAgent) => this.#heard(thread, message));
     Atomics.store(this.#head, board.WORKERS, 1);
     return thread;
@@ -150,12 +175,14 @@ export class LoopHost implements ManagerHost {
     switch (message.t) {
       case "ready":
         thread.links = message.links;
+        this.#failedStarts = 0;
         return;
       case "answers":
         this.#context.post(message.to, { op: "answers", answers: message.answers as readonly FromWorker[], worker: thread.links });
         return;
       case "drained":
-        if (this.#stopping !== undefined && Atomics.load(this.#head, board.OUTSTANDING) === 0) this.#end();
+        // Another submitter's tasks may be on their way through us meanwhile.
+        if (this.#stopping !== undefined && [...this.#ports.values()].every(board.isPortQuiet)) this.#end();
         return;
       case "pong":
         thread.heard = true;
@@ -164,6 +191,8 @@ export class LoopHost implements ManagerHost {
       case "free":
       case "begun":
       case "recycle":
+      case "besideEnded":
+      case "released":
         return;
       default:
         message satisfies never;
@@ -177,24 +206,31 @@ export class LoopHost implements ManagerHost {
     if (this.#thread === thread) this.#thread = undefined;
     Atomics.store(this.#head, board.WORKERS, 0);
     if (!this.#over) {
-      Atomics.add(this.#head, board.CRASHES, 1);
+      if (exit.reason !== "terminated") Atomics.add(this.#head, board.CRASHES, 1);
       Atomics.add(this.#head, board.REPLACEMENTS, 1);
     }
-    const lost = Atomics.exchange(this.#head, board.OUTSTANDING, 0);
-    Atomics.add(this.#head, board.FAILED, lost);
-    if (this.#stopping !== undefined) this.#stopping.terminated += lost;
+    for (const words of this.#ports.values()) {
+      const { begun, waiting } = board.closePort(words);
+      Atomics.sub(this.#head, board.OUTSTANDING, begun + waiting);
+      Atomics.add(this.#head, board.FAILED, begun);
+      if (this.#stopping === undefined) continue; // what had not begun goes to the next thread
+      Atomics.add(this.#head, board.CANCELLED, waiting);
+      this.#stopping.terminated += begun;
+    }
     this.#context.api.gone(thread.line, exit);
     this.#tellGone(thread, exit);
     thread.control.close();
+    if (thread.links.length === 0 && exit.reason !== "terminated") this.#failedStarts += 1;
+    if (this.#failedStarts >= MAX_FAILED_STARTS) this.kill();
     if (this.#stopping !== undefined) this.#end();
   }
 
   #tellGone(thread: LoopThread, exit: ThreadExit): void {
     const worker = thread.links.length > 0 ? thread.links : [{ id: thread.worker.threadId, name: this.#context.started.threadName, kind: "loop" as const }];
-    for (const submitter of this.#submitters) {
+    for (const submitter of this.#ports.keys()) {
       this.#context.post(submitter, { op: "gone", key: this.#context.manager.intro.key, slot: 0, generation: 0, exit, worker, runThread: -1, runCall: 0 });
     }
-    this.#submitters.clear();
+    this.#ports.clear();
   }
 
   /** Ends the thread, whatever it does, and the host with it. */
@@ -205,11 +241,7 @@ export class LoopHost implements ManagerHost {
     const thread = this.#thread;
     const { resolve, completedBefore, cancelledBefore } = this.#stopping;
     const stopping = this.#stopping;
-    if (thread !== undefined) {
-      thread.exit.terminating();
-      this.#exited(thread, { reason: "terminated", exitCode: undefined });
-      void thread.worker.terminate();
-    }
+    if (thread !== undefined) this.#terminate(thread);
     const ended = Atomics.load(this.#head, board.COMPLETED) + Atomics.load(this.#head, board.FAILED);
     this.#context.ended();
     resolve({
@@ -220,3 +252,8 @@ export class LoopHost implements ManagerHost {
   }
 }
 
+/** So many threads in a row that end before they are up, and there is no sense in starting another. */
+const MAX_FAILED_STARTS = 3;
+
+/** A freshly started thread must not be terminated in the moment it comes up: Node 24 may abort the whole process. */
+const INFANCY_MS = 100;

@@ -1,17 +1,17 @@
 import { MessageChannel, type MessagePort } from "node:worker_threads";
-import { type Answerers, logger, type ThreadExit, type ThreadLink, type ThreadRecord, type Wait, type WaitTarget } from "@duck-ts/runtime/internal";
+import { type Answerers, decodeThrown, logger, type ThreadExit, type ThreadLink, type ThreadRecord, type WaitTarget } from "@duck-ts/runtime/internal";
 import * as board from "../board.ts";
 import { giveAhead } from "../pool/ahead.ts";
 import { Crew, type CrewMember } from "../pool/crew.ts";
 import { Fifo } from "../pool/fifo.ts";
-import { type AgentTask, type FromAgent, type PoolSettings, type QueuedTask, RING, RING_BEGUN, RING_OPEN, RING_TAKEN_BACK, type StopReport, type ToAgent } from "../protocol.ts";
+import { type AgentTask, type FromAgent, type PoolSettings, type QueuedTask, RING, RING_TAKEN_BACK, type StopReport, type ToAgent } from "../protocol.ts";
 import type { AgentData } from "../pool/agent.ts";
 import type { HostContext, ManagerHost } from "./host-api.ts";
 import { Watchdog } from "./watchdog.ts";
 
 type Queued = { readonly from: ThreadRecord; readonly task: QueuedTask };
 
-type Given = Queued & { readonly ring: number };
+type Given = Queued & { readonly ring: number; readonly open: number };
 
 type Worker = {
   readonly slot: number;
@@ -23,7 +23,13 @@ type Worker = {
   links: readonly ThreadLink[];
   /** Tasks it was given over the control port and has not begun, as far as is known, and the one it began last. */
   given: Given[];
-  nextRing: number;
+  /** Tasks that run there beside the one whose turn it is, because that one awaits them. */
+  readonly besides: Queued[];
+  /** Whether it has answered since it was last asked. */
+  heard: boolean;
+  nextTicket: number;
+  /** Words of the claim ring that no given task uses. */
+  readonly freeWords: number[];
   connected: Set<number>;
   state: "starting" | "ready" | "retiring" | "gone";
   idleTimer: NodeJS.Timeout | undefined;
@@ -42,9 +48,11 @@ export class PoolHost implements ManagerHost {
   readonly #submitters = new Set<ThreadRecord>();
   readonly #watchdog = new Watchdog();
   #failedStarts = 0;
+  #whyNoStart: string | undefined;
   #names = 0;
   #stopping: { resolve(report: StopReport): void; cancelled: number; terminated: number; completedBefore: number } | undefined;
   #stopped: Promise<StopReport> | undefined;
+  #stopBy = Number.POSITIVE_INFINITY;
 
   constructor(context: HostContext, settings: PoolSettings) {
     this.#context = context;
@@ -103,13 +111,21 @@ export class PoolHost implements ManagerHost {
         this.#count(board.CANCELLED);
         return;
       }
-      if (!this.#runs(worker, from.id, callId)) continue;
+      const beside = worker.besides.some(fits);
+      if (given === undefined && !beside && !this.#runs(worker, from.id, callId)) continue;
+      worker.heard = false;
       worker.control.postMessage({ t: "cancel", from: from.id, callId, reason } satisfies ToAgent);
-      this.#watchdog.watch(`grace:${from.id}.${callId}`, this.#context.started.abortGraceMs, () => {
-        if (this.#workers[worker.slot] === worker && this.#runs(worker, from.id, callId)) worker.member.terminate();
-      });
-      return;
+      if (beside) worker.control.postMessage({ t: "ping" } satisfies ToAgent);
     }
+    // Which worker has it is looked up when the grace is over: one that it was handed directly may not have begun yet.
+    this.#watchdog.watch(`grace:${from.id}.${callId}`, this.#context.started.abortGraceMs, () => {
+      for (const worker of this.#workers) {
+        if (worker === undefined) continue;
+        // A task beside others that leaves the event loop alone harms nobody: it must not take them with it.
+        const stuck = !worker.heard && worker.besides.some(fits);
+        if (stuck || this.#runs(worker, from.id, callId)) worker.member.terminate();
+      }
+    });
   }
 
   /** Gives a queued task back to its submitter, which will run it itself. */
@@ -126,6 +142,28 @@ export class PoolHost implements ManagerHost {
     return false;
   }
 
+  /**
+   * A task in some thread has begun to await another. If that keeps one of our workers waiting, directly or through
+   * tasks of other managers, for a task that is queued here, then that task runs in this worker, beside the one that
+   * waits: a pool can never wait for itself. `awaited` tells for whom a task waits.
+   */
+  helpWaiting(awaited: (task: string) => Iterable<string>): void {
+    if (this.#queue.length === 0 && Atomics.load(this.#head, board.AHEAD) === 0) return;
+    for (const worker of this.#workers) {
+      if (worker?.state !== "ready" || this.#context.api.isBlocked(worker.line.id)) continue;
+      const roots = worker.besides.map(({ from, task }) => `${from.id}.${task.message[1]}`);
+      if (Atomics.load(worker.ring, board.RUN_STATE) === board.RUN_RUNNING) {
+        roots.push(`${Atomics.load(worker.ring, board.RUN_THREAD)}.${Atomics.load(worker.ring, board.RUN_CALL)}`);
+      }
+      for (const root of roots) {
+        for (const task of awaited(root)) {
+          const item = this.#takeOut(task);
+          if (item !== undefined) this.#runBeside(worker, item);
+        }
+      }
+    }
+  }
+
   poke(): void {
     this.#dispatch();
     this.#maybeStopped();
@@ -134,11 +172,16 @@ export class PoolHost implements ManagerHost {
   stop({ wait, timeoutMs }: { wait: boolean; timeoutMs: number }): Promise<StopReport> {
     this.#stopped ??= new Promise<StopReport>((resolve) => {
       this.#stopping = { resolve, cancelled: 0, terminated: 0, completedBefore: this.#ended() };
-      if (!wait) this.#cancelQueue("the pool was stopped without waiting");
-      this.#watchdog.watch("stop", timeoutMs, () => this.#endNow("the pool was stopped and its time was over"));
-      this.#dispatch();
-      this.#maybeStopped();
     });
+    if (!wait) this.#cancelQueue("the pool was stopped without waiting");
+    const until = performance.now() + timeoutMs;
+    if (until < this.#stopBy) {
+      // A second stop() can only bring the end nearer.
+      this.#stopBy = until;
+      this.#watchdog.watch("stop", timeoutMs, () => this.#endNow("the pool was stopped and its time was over"));
+    }
+    this.#dispatch();
+    this.#maybeStopped();
     return this.#stopped;
   }
 
@@ -155,7 +198,12 @@ export class PoolHost implements ManagerHost {
       Atomics.sub(this.#head, board.QUEUED, 1);
       this.#count(board.CANCELLED);
     }
-    for (const worker of this.#workers) worker?.connected.delete(thread.id);
+    for (const worker of this.#workers) {
+      worker?.connected.delete(thread.id);
+      if (worker?.state !== "ready" || this.#slotState(worker) !== board.TAKEN) continue;
+      if (Atomics.load(this.#slots, worker.slot * board.SLOT_WORDS + board.CLAIMED_BY) !== thread.id) continue;
+      worker.control.postMessage({ t: "release" } satisfies ToAgent);
+    }
     this.#maybeStopped();
   }
 
@@ -164,7 +212,7 @@ export class PoolHost implements ManagerHost {
   }
 
   utilization(): number {
-    const busy = this.#workers.filter((worker) => worker !== undefined && this.#slotState(worker) === board.TAKEN).length;
+    const busy = this.#workers.filter((worker) => worker !== undefined && this.#slotState(worker) !== board.FREE).length;
     return busy / this.#settings.maxWorkers;
   }
 
@@ -177,25 +225,31 @@ export class PoolHost implements ManagerHost {
     if (!queued) return { live: true }; // on its way, or its answer is
     const anyOf: number[] = [];
     for (const worker of this.#workers) {
-      if (worker === undefined || worker.state !== "ready" || this.#slotState(worker) !== board.TAKEN) return { live: true };
+      if (worker === undefined || worker.state !== "ready" || this.#slotState(worker) === board.FREE) return { live: true };
       anyOf.push(worker.line.id);
     }
     return { live: false, anyOf };
   }
 
-  /**
-   * A task of ours awaits, without blocking, a task that is queued here. While it awaits its thread is free, so the
-   * awaited task runs there, beside it: a pool can never wait for itself.
-   */
-  waiting(thread: ThreadRecord, wait: Wait): void {
-    if (wait.blocking || wait.target.on !== "task") return;
-    const worker = this.#workers.find((candidate) => candidate?.line === thread);
-    if (worker === undefined || worker.state !== "ready") return;
-    const { callId } = wait.target;
-    const item = this.#queue.remove((queued) => queued.from === thread && queued.task.message[1] === callId);
-    if (item === undefined) return;
-    Atomics.sub(this.#head, board.QUEUED, 1);
-    this.#send(worker, [{ from: thread.id, message: item.task.message, ring: -1, beside: true }], item);
+  /** Takes a task that has not begun from wherever it waits. */
+  #takeOut(task: string): Queued | undefined {
+    const fits = (item: Queued): boolean => `${item.from.id}.${item.task.message[1]}` === task;
+    const queued = this.#queue.remove(fits);
+    if (queued !== undefined) {
+      Atomics.sub(this.#head, board.QUEUED, 1);
+      return queued;
+    }
+    for (const worker of this.#workers) {
+      const given = worker?.given.find(fits);
+      if (worker !== undefined && given !== undefined && this.#takeBack(worker, given)) return given;
+    }
+    return undefined;
+  }
+
+  #runBeside(worker: Worker, item: Queued): void {
+    worker.besides.push({ from: item.from, task: item.task });
+    const task: AgentTask = { from: item.from.id, message: item.task.message, ring: -1, open: 0, beside: true };
+    worker.control.postMessage({ t: "run", tasks: [task] } satisfies ToAgent, transferables(item.task));
   }
 
   #activeWorkers(): number {
@@ -211,8 +265,8 @@ export class PoolHost implements ManagerHost {
   }
 
   #runs(worker: Worker, thread: number, callId: number): boolean {
-    const at = worker.slot * board.SLOT_WORDS;
-    return Atomics.load(this.#slots, at + board.RUN_CALL) === callId && Atomics.load(this.#slots, at + board.RUN_THREAD) === thread;
+    const { ring } = worker;
+    return Atomics.load(ring, board.RUN_STATE) === board.RUN_RUNNING && Atomics.load(ring, board.RUN_CALL) === callId && Atomics.load(ring, board.RUN_THREAD) === thread;
   }
 
   /** Counts the end of a task that no worker will count. */
@@ -235,7 +289,7 @@ export class PoolHost implements ManagerHost {
     for (const worker of this.#workers) {
       if (worker?.state !== "ready" || this.#queue.length === 0) continue;
       this.#forget(worker);
-      const recent = Atomics.load(this.#slots, worker.slot * board.SLOT_WORDS + board.RECENT_US);
+      const recent = Atomics.load(worker.ring, board.RECENT_US);
       this.#give(worker, giveAhead(recent, worker.given.length, this.#queue.length, this.#settings.maxWorkers, RING - 2));
     }
   }
@@ -245,7 +299,7 @@ export class PoolHost implements ManagerHost {
       if (worker?.state !== "ready") continue;
       const at = worker.slot * board.SLOT_WORDS + board.SLOT_STATE;
       const free = board.slotWord(worker.generation, board.FREE);
-      if (Atomics.compareExchange(this.#slots, at, free, board.slotWord(worker.generation, board.TAKEN)) === free) {
+      if (Atomics.compareExchange(this.#slots, at, free, board.slotWord(worker.generation, board.HELD)) === free) {
         clearTimeout(worker.idleTimer);
         worker.idleTimer = undefined;
         this.#forget(worker);
@@ -261,59 +315,61 @@ export class PoolHost implements ManagerHost {
     let given = 0;
     for (; given < count; given++) {
       const next = this.#queue.peek();
-      if (next === undefined) break;
+      if (next === undefined || worker.freeWords.length === 0) break;
       // What was moved here lives only once: it goes when it can begin, so that no crash but its own loses it.
       if (next.task.moved && given > 0) break;
       this.#queue.shift();
       Atomics.sub(this.#head, board.QUEUED, 1);
-      if (next.task.moved) {
-        this.#send(worker, [{ from: next.from.id, message: next.task.message, ring: -1, beside: false }], next);
-        continue;
-      }
-      const ring = worker.nextRing;
-      worker.nextRing = (ring + 1) % RING;
-      Atomics.store(worker.ring, ring, RING_OPEN);
+      const open = worker.nextTicket;
+      worker.nextTicket = (open + 1) & 0x3fffffff;
+      const ring = worker.freeWords.pop() as number;
+      Atomics.store(worker.ring, ring, open);
       Atomics.add(this.#head, board.AHEAD, 1);
-      worker.given.push({ ...next, ring });
-      batch.push({ from: next.from.id, message: next.task.message, ring, beside: false });
+      worker.given.push({ ...next, ring, open });
+      const task: AgentTask = { from: next.from.id, message: next.task.message, ring, open, beside: false };
+      if (next.task.moved) worker.control.postMessage({ t: "run", tasks: [task] } satisfies ToAgent, transferables(next.task));
+      else batch.push(task);
     }
     if (batch.length > 0) worker.control.postMessage({ t: "run", tasks: batch } satisfies ToAgent);
   }
 
-  #send(worker: Worker, tasks: readonly AgentTask[], item: Queued): void {
-    worker.given.push({ ...item, ring: -1 });
-    worker.control.postMessage({ t: "run", tasks } satisfies ToAgent, transferables(item.task));
-  }
-
   #isOpen(worker: Worker, given: Given): boolean {
-    return given.ring >= 0 && Atomics.load(worker.ring, given.ring) === RING_OPEN;
+    return Atomics.load(worker.ring, given.ring) === given.open;
   }
 
   /** Drops the memory of tasks that the worker has begun, except the last, which may be running. */
   #forget(worker: Worker): void {
     let begun = 0;
     while (begun < worker.given.length && !this.#isOpen(worker, worker.given[begun] as Given)) begun += 1;
-    if (begun > 1) worker.given.splice(0, begun - 1);
+    if (begun > 1) for (const gone of worker.given.splice(0, begun - 1)) if (gone.ring >= 0) worker.freeWords.push(gone.ring);
   }
 
   #takeBack(worker: Worker, given: Given): boolean {
-    if (given.ring < 0 || Atomics.compareExchange(worker.ring, given.ring, RING_OPEN, RING_TAKEN_BACK) !== RING_OPEN) return false;
+    if (given.task.moved || Atomics.compareExchange(worker.ring, given.ring, given.open, RING_TAKEN_BACK) !== given.open) return false;
     Atomics.sub(this.#head, board.AHEAD, 1);
     worker.given.splice(worker.given.indexOf(given), 1);
+    worker.freeWords.push(given.ring);
     return true;
   }
 
-  /** A worker has nothing left while another may have more in hand than it can begin soon. */
-  #steal(): void {
+  /** A worker has nothing left while another may have more in hand than it can begin soon: half of that moves over. */
+  #steal(thief: Worker): void {
+    let open: Given[] = [];
+    let victim: Worker | undefined;
     for (const worker of this.#workers) {
-      if (worker === undefined) continue;
-      this.#forget(worker);
-      const open = worker.given.filter((given) => this.#isOpen(worker, given));
-      const back: Queued[] = [];
-      for (const given of open) if (this.#takeBack(worker, given)) back.push(given);
-      Atomics.add(this.#head, board.QUEUED, back.length);
-      this.#queue.unshift(back);
+      if (worker === undefined || worker === thief) continue;
+      const has = worker.given.filter((given) => this.#isOpen(worker, given));
+      if (has.length > open.length) {
+        open = has;
+        victim = worker;
+      }
     }
+    if (victim === undefined) return;
+    const back: Queued[] = [];
+    for (const given of open.slice(Math.floor(open.length / 2))) if (this.#takeBack(victim, given)) back.push(given);
+    Atomics.add(this.#head, board.QUEUED, back.length);
+    this.#queue.unshift(back);
+    this.#give(thief, back.length);
   }
 
   #spawn(): boolean {
@@ -324,12 +380,11 @@ export class PoolHost implements ManagerHost {
     this.#generations[slot] = generation;
     const at = slot * board.SLOT_WORDS;
     this.#slots.fill(0, at, at + board.SLOT_WORDS);
-    Atomics.store(this.#slots, at + board.SLOT_STATE, board.slotWord(generation, board.TAKEN));
-    Atomics.store(this.#slots, at + board.EXIT_CODE, -1);
+    Atomics.store(this.#slots, at + board.SLOT_STATE, board.slotWord(generation, board.HELD));
     const bell = new Int32Array(new SharedArrayBuffer(8));
     const { record, port } = api.openLine(bell);
     const { port1, port2 } = new MessageChannel();
-    const ring = new Int32Array(new SharedArrayBuffer(RING * 4));
+    const ring = board.newBlock();
     this.#names += 1;
     const data: AgentData = {
       identity: { name: `${started.threadName}-${this.#names}`, kind: "pool", ancestors: manager.intro.owner },
@@ -341,12 +396,12 @@ export class PoolHost implements ManagerHost {
       slots: this.#slots,
       slot,
       generation,
-      ring,
+      block: ring,
       workerInit: this.#settings.workerInit,
       memoryLimitMb: this.#settings.memoryLimitMb,
     };
-    const member = this.#crew.start(data, [port, port2], port1, () => Atomics.load(this.#slots, at + board.EXIT_CODE), (exit) => this.#exited(worker, exit));
-    const worker: Worker = { slot, generation, control: port1, ring, member, line: record, links: [], given: [], nextRing: 0, connected: new Set(), state: "starting", idleTimer: undefined };
+    const member = this.#crew.start(data, [port, port2], port1, () => Atomics.load(ring, board.EXIT_CODE), (exit) => this.#exited(worker, exit));
+    const worker: Worker = { slot, generation, control: port1, ring, member, line: record, links: [], given: [], nextTicket: 0, freeWords: Array.from({ length: RING }, (_, word) => word), connected: new Set(), besides: [], heard: true, state: "starting", idleTimer: undefined };
     port1.on("message", (message: FromAgent) => this.#heard(worker, message));
     this.#workers[slot] = worker;
     Atomics.add(this.#head, board.WORKERS, 1);
@@ -383,7 +438,20 @@ export class PoolHost implements ManagerHost {
         Atomics.add(this.#head, board.REPLACEMENTS, 1);
         worker.member.terminate();
         return;
+      case "besideEnded":
+        this.#besideEnded(worker, message.from, message.callId, message.ok);
+        return;
+      case "released": {
+        // Its submitter died between taking the worker and giving it the task, which it had counted.
+        const at = worker.slot * board.SLOT_WORDS + board.SLOT_STATE;
+        const taken = board.slotWord(worker.generation, board.TAKEN);
+        if (Atomics.compareExchange(this.#slots, at, taken, board.slotWord(worker.generation, board.HELD)) !== taken) return;
+        this.#count(board.CANCELLED);
+        this.#becameFree(worker);
+        return;
+      }
       case "pong":
+        worker.heard = true;
         return;
       default:
         message satisfies never;
@@ -394,9 +462,12 @@ export class PoolHost implements ManagerHost {
   #becameFree(worker: Worker): void {
     if (worker.state !== "ready") return;
     this.#forget(worker);
-    if (this.#queue.length === 0 && Atomics.load(this.#head, board.AHEAD) > 0) this.#steal();
+    if (this.#queue.length === 0 && Atomics.load(this.#head, board.AHEAD) > 0) this.#steal(worker);
+    // Something is on its way to it: it will be heard of again when it has come to that.
+    if (worker.given.some((given) => this.#isOpen(worker, given))) return;
     const at = worker.slot * board.SLOT_WORDS + board.SLOT_STATE;
-    Atomics.store(this.#slots, at, board.slotWord(worker.generation, board.FREE));
+    // Not a plain store: it may have gone on by itself, and even been taken, before its message came here.
+    Atomics.compareExchange(this.#slots, at, board.slotWord(worker.generation, board.HELD), board.slotWord(worker.generation, board.FREE));
     this.#dispatch();
     this.#maybeStopped();
     this.#watchIdle(worker);
@@ -408,7 +479,7 @@ export class PoolHost implements ManagerHost {
     const look = (lastEnded: number): void => {
       worker.idleTimer = setTimeout(() => {
         worker.idleTimer = undefined;
-        if (worker.state !== "ready" || this.#activeWorkers() <= minWorkers) return;
+        if (worker.state !== "ready" || worker.besides.length > 0 || this.#activeWorkers() <= minWorkers) return;
         const at = worker.slot * board.SLOT_WORDS;
         const now = this.#ended();
         const free = board.slotWord(worker.generation, board.FREE);
@@ -441,8 +512,18 @@ export class PoolHost implements ManagerHost {
     worker.control.postMessage({ t: "drain" } satisfies ToAgent);
   }
 
-  #initFailed(worker: Worker, error: unknown): void {
+  #besideEnded(worker: Worker, from: number, callId: number, ok: boolean): void {
+    const index = worker.besides.findIndex((item) => item.from.id === from && item.task.message[1] === callId);
+    if (index === -1) return;
+    worker.besides.splice(index, 1);
+    this.#count(ok ? board.COMPLETED : board.FAILED);
+    this.#maybeStopped();
+  }
+
+  #initFailed(worker: Worker, encoded: unknown): void {
     this.#failedStarts += 1;
+    const error = decodeThrown(encoded as never);
+    this.#whyNoStart = error instanceof Error ? error.message : String(error);
     logger().error({ err: error, manager: this.#context.manager.label }, "workerInit failed in a new worker of a pool");
     worker.member.terminate();
   }
@@ -455,43 +536,65 @@ export class PoolHost implements ManagerHost {
     clearTimeout(worker.idleTimer);
     this.#workers[worker.slot] = undefined;
     Atomics.sub(this.#head, board.WORKERS, 1);
+    const { ring } = worker;
     const at = worker.slot * board.SLOT_WORDS;
-    const runThread = Atomics.load(this.#slots, at + board.RUN_THREAD);
-    const runCall = Atomics.load(this.#slots, at + board.RUN_CALL);
     Atomics.store(this.#slots, at + board.SLOT_STATE, board.slotWord(worker.generation, board.EMPTY));
-    if (!retired && !wasStarting) Atomics.add(this.#head, board.CRASHES, 1);
-    if (runCall !== 0) {
-      this.#count(board.FAILED);
-      if (this.#stopping !== undefined) this.#stopping.terminated += 1;
-    }
+    if (exit.reason !== "terminated" && !wasStarting && !retired) Atomics.add(this.#head, board.CRASHES, 1);
+    if (!wasStarting && !retired && this.#stopping === undefined) Atomics.add(this.#head, board.REPLACEMENTS, 1);
     const name = worker.links[0]?.name ?? `${this.#context.started.threadName}-?`;
+    const lose = (thread: number, callId: number): void => {
+      this.#context.post(thread, { op: "lost", callId, exit, thread: name });
+    };
+    const runThread = Atomics.load(ring, board.RUN_THREAD);
+    const runCall = Atomics.load(ring, board.RUN_CALL);
     const back: Queued[] = [];
-    for (const given of worker.given) {
+    let turn = Atomics.load(ring, board.RUN_STATE);
+    for (const given of [...worker.given]) {
       const callId = given.task.message[1];
-      if (given.ring >= 0 && this.#isOpen(worker, given)) {
-        Atomics.sub(this.#head, board.AHEAD, 1);
+      const its = given.from.id === runThread && callId === runCall;
+      if (this.#takeBack(worker, given)) {
+        if (its) turn = board.RUN_NONE; // it died between the turn and the claim
         back.push(given);
-      } else if (given.from.id === runThread && callId === runCall) {
-        this.#context.post(given.from, { op: "lost", callId, exit, thread: name });
-      } else if (given.ring < 0) {
-        // Moved to the worker, which died before it began: what was moved is gone. (If it had ended, nobody listens.)
-        this.#context.post(given.from, { op: "lost", callId, exit, thread: name });
+      } else if (given.task.moved && this.#isOpen(worker, given)) {
+        // It had not begun, but what was moved to the worker is gone with it.
+        Atomics.sub(this.#head, board.AHEAD, 1);
+        if (!its) this.#lost();
+        lose(given.from.id, callId);
       }
     }
+    if (turn !== board.RUN_NONE) {
+      if (Atomics.compareExchange(ring, board.RUN_STATE, board.RUN_RUNNING, board.RUN_COUNTED) === board.RUN_RUNNING) this.#lost();
+      lose(runThread, runCall);
+    }
+    for (const { from, task } of worker.besides.splice(0)) {
+      this.#lost();
+      lose(from.id, task.message[1]);
+    }
     for (const id of worker.connected) {
-      this.#context.post(id, { op: "gone", key: this.#context.manager.intro.key, slot: worker.slot, generation: worker.generation, exit, worker: worker.links, runThread, runCall });
+      this.#context.post(id, { op: "gone", key: this.#context.manager.intro.key, slot: worker.slot, generation: worker.generation, exit, worker: worker.links, runThread: turn === board.RUN_NONE ? -1 : runThread, runCall });
     }
     Atomics.add(this.#head, board.QUEUED, back.length);
     this.#queue.unshift(back);
     this.#context.api.gone(worker.line, exit);
-    if (wasStarting && exit.reason !== "terminated") this.#failedStarts += 1;
+    if (wasStarting && exit.reason !== "terminated") {
+      this.#failedStarts += 1;
+      this.#whyNoStart = exit.message?.split("\n")[0] ?? `a thread ended with code ${exit.exitCode}`;
+    }
     if (this.#failedStarts >= MAX_FAILED_STARTS) {
-      this.#endNow(`its workers could not start ${MAX_FAILED_STARTS} times in a row${exit.message === undefined ? "" : `: ${exit.message}`}`);
+      this.#endNow(`its workers could not start ${MAX_FAILED_STARTS} times in a row${this.#whyNoStart === undefined ? "" : `: ${this.#whyNoStart}`}`);
       return;
     }
     this.#dispatch();
     this.#refill();
+    // What a busy worker holds ahead need not wait for it where a new thread can take it over.
+    if (this.#stopping === undefined && this.#queue.length === 0 && Atomics.load(this.#head, board.AHEAD) > 0) this.#spawn();
     this.#maybeStopped();
+  }
+
+  /** Counts a task that its worker took with it. */
+  #lost(): void {
+    this.#count(board.FAILED);
+    if (this.#stopping !== undefined) this.#stopping.terminated += 1;
   }
 
   #refill(): void {
@@ -530,7 +633,7 @@ export class PoolHost implements ManagerHost {
   #maybeStopped(): void {
     if (this.#stopping === undefined || this.#queue.length > 0) return;
     for (const worker of this.#workers) {
-      if (worker === undefined || worker.state === "retiring") continue;
+      if (worker === undefined || worker.state === "retiring" || worker.besides.length > 0) continue;
       if (worker.state === "starting") {
         worker.member.terminate();
         return; // #exited comes back here
@@ -552,9 +655,7 @@ export class PoolHost implements ManagerHost {
     const { resolve, cancelled, terminated, completedBefore } = this.#stopping;
     this.#stopping = undefined;
     this.#watchdog.clear();
-    Atomics.store(this.#head, board.OUTSTANDING, 0);
-    Atomics.store(this.#head, board.QUEUED, 0);
-    Atomics.store(this.#head, board.AHEAD, 0);
+    if (this.#askedToTell) Atomics.sub(this.#head, board.QUEUED, 1);
     const completed = Math.max(0, this.#ended() - completedBefore - terminated);
     void this.#crew.destroy().then(() => undefined);
     this.#context.ended();

@@ -15,7 +15,9 @@ import {
 } from "@duck-ts/runtime/internal";
 import * as board from "../board.ts";
 import { type Asked, type FromService, type Introduction, type Kind, type ManagerId, SERVICE, type Started, type StopReport, type ToService } from "../protocol.ts";
+import { ToolkitHost } from "../toolkit/supervisor/toolkit-host.ts";
 import { formatManagerTree } from "../tree.ts";
+import { Awaits } from "./awaits.ts";
 import { buildTree } from "./build-tree.ts";
 import type { HostContext } from "./host-api.ts";
 import { HostedHost } from "./hosted-host.ts";
@@ -35,6 +37,8 @@ class ManagersService implements SupervisorService {
   /** By owner thread, kind and id. */
   readonly #owned = new Map<number, Map<string, ManagerRecord>>();
   readonly #urls: HostContext["urls"];
+  readonly #toolkit: ToolkitHost;
+  readonly #awaits = new Awaits();
   #warned = false;
 
   constructor(api: SupervisorApi) {
@@ -45,6 +49,8 @@ class ManagersService implements SupervisorService {
       loopAgent: entryUrl("./loop-agent.js", "@duck-ts/managers", import.meta.url.replace(/supervisor\/[^/]*$/, "")),
       entry: new URL("./worker/entry.js", `file://${runtime}`),
     };
+    const separateAgent = entryUrl("./toolkit/separate-agent.js", "@duck-ts/managers", import.meta.url.replace(/supervisor\/[^/]*$/, ""));
+    this.#toolkit = new ToolkitHost(api, { entry: this.#urls.entry, separateAgent }, (thread, event) => this.#post(thread, event));
   }
 
   call(from: ThreadRecord, body: unknown, reply: ((value: unknown) => void) | undefined): void {
@@ -70,8 +76,18 @@ class ManagersService implements SupervisorService {
         return;
       case "submit": {
         const host = this.#managers.get(message.key)?.host;
-        if (host !== undefined) host.submit(from, message.tasks);
-        else for (const task of message.tasks) this.#post(from, { op: "dropped", callId: task.message[1], why: "its manager has stopped" });
+        if (host !== undefined) {
+          host.submit(from, message.tasks);
+          return;
+        }
+        // Submitted in the moment in which the manager stopped.
+        const manager = this.#managers.get(message.key);
+        if (manager !== undefined) {
+          Atomics.sub(manager.intro.head, board.OUTSTANDING, message.tasks.length);
+          if (manager.intro.kind === "thread") Atomics.sub(manager.intro.head, board.QUEUED, message.tasks.length);
+          Atomics.add(manager.intro.head, board.CANCELLED, message.tasks.length);
+        }
+        for (const task of message.tasks) this.#post(from, { op: "dropped", callId: task.message[1], why: "its manager has stopped" });
         return;
       }
       case "watch":
@@ -90,8 +106,13 @@ class ManagersService implements SupervisorService {
       }
       case "connect": {
         const host = this.#managers.get(message.key)?.host;
-        if (host instanceof LoopHost) host.connect(from, message.port, message.bell, message.begun);
-        else message.port.close();
+        if (host instanceof LoopHost) host.connect(from, message.port, message.bell, message.words);
+        else {
+          message.port.close();
+          // Tasks may be on that port already: their futures must hear that nobody will take them.
+          const exit: ThreadExit = { reason: "terminated", exitCode: undefined };
+          this.#post(from, { op: "gone", key: message.key, slot: 0, generation: 0, exit, worker: [], runThread: -1, runCall: 0 });
+        }
         return;
       }
       case "poke": {
@@ -115,12 +136,18 @@ class ManagersService implements SupervisorService {
       case "tree":
         reply?.(buildTree(this.#api, this.#managers.values()));
         return;
+      case "toolkit":
+        if (message.body.op === "forget") this.#forget(message.body.key);
+        else this.#toolkit.call(from, message.body, reply);
+        return;
       default:
         message satisfies never;
     }
   }
 
   threadGone(thread: ThreadRecord, exit: ThreadExit): void {
+    this.#toolkit.threadGone(thread, exit);
+    this.#awaits.threadGone(thread.id);
     for (const manager of this.#managers.values()) manager.host?.threadGone(thread);
     const owned = this.#owned.get(thread.id);
     if (owned === undefined) return;
@@ -135,15 +162,16 @@ class ManagersService implements SupervisorService {
   }
 
   answerers(target: Extract<WaitTarget, { on: "task" }>, waiter: number): Answerers {
-    return this.#managers.get(target.executor)?.host?.answerers(target, waiter) ?? { live: true };
+    return this.#toolkit.answerers(target, waiter) ?? this.#managers.get(target.executor)?.host?.answerers(target, waiter) ?? { live: true };
   }
 
   waiting(thread: ThreadRecord, wait: Wait): void {
-    if (wait.target.on === "task") this.#managers.get(wait.target.executor)?.host?.waiting(thread, wait);
+    this.#awaits.begin(thread.id, wait);
+    for (const manager of this.#managers.values()) manager.host?.helpWaiting((task) => this.#awaits.reach(task));
   }
 
-  unwaiting(): void {
-    // Hosts act when a wait begins; its end needs nothing from them.
+  unwaiting(thread: ThreadRecord, waitId: number): void {
+    this.#awaits.end(thread.id, waitId);
   }
 
   #post(thread: ThreadRecord | number, event: FromService, transfer?: readonly unknown[]): void {
@@ -169,6 +197,16 @@ class ManagersService implements SupervisorService {
     this.#changed();
     const old = replaces === undefined ? undefined : this.#managers.get(replaces);
     if (old !== undefined) this.#replaced(old);
+  }
+
+  /** It has stopped and will not be started again: no trace of it stays. */
+  #forget(key: string): void {
+    const manager = this.#managers.get(key);
+    if (manager === undefined || manager.host !== undefined) return;
+    this.#managers.delete(key);
+    this.#owned.get(manager.ownerId)?.delete(this.#slot(manager.intro.kind, manager.intro.id));
+    Atomics.store(manager.intro.head, board.STATE, board.GONE);
+    this.#changed();
   }
 
   /** Another manager has taken this one's id: it drains, stops and is forgotten. */

@@ -66,11 +66,14 @@ export type FromSupervisor =
   | { readonly t: "deadlock"; readonly wait: number; readonly cycle: readonly string[] }
   | { readonly t: "future.settled"; readonly id: string; readonly outcome: WireOutcome };
 
-/** A task on its way to the thread that runs it. A tuple, since a thousand of them cross in one message. */
+/**
+ * A task on its way to the thread that runs it. A tuple, since a thousand of them cross in one message. Over a direct
+ * port the task's reference crosses once, `as` a number, and is that number from then on.
+ */
 export type RunMessage = readonly [
   op: "run",
   callId: number,
-  task: TaskRef,
+  task: TaskRef & { readonly as?: number },
   args: readonly unknown[],
   specials: readonly SpecialSlot[] | undefined,
   context: { readonly value: unknown; readonly specials: readonly SpecialSlot[] | undefined } | undefined,

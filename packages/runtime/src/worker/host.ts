@@ -16,6 +16,7 @@ export class Inbox {
   /** The submitting thread. */
   readonly from: number;
   readonly #post: (answers: readonly FromWorker[], transfer: readonly Transferable[]) => void;
+  readonly #tasks: RunMessage[2][] = [];
   #outbox: FromWorker[] = [];
 
   constructor(from: number, post: (answers: readonly FromWorker[], transfer: readonly Transferable[]) => void) {
@@ -29,6 +30,16 @@ export class Inbox {
       port.postMessage(answers, transfer as Transferable[]);
       ring(bell);
     });
+  }
+
+  /** Gives a message that came with its task's number the reference that this number stands for. */
+  lengthen(message: RunMessage): RunMessage {
+    const [op, callId, task, args, specials, context, submittedAt] = message;
+    if (typeof task === "number") {
+      return [op, callId, this.#tasks[task as number] as RunMessage[2], args, specials, context, submittedAt];
+    }
+    if (task.as !== undefined) this.#tasks[task.as] = task;
+    return message;
   }
 
   answer(message: FromWorker, transfer: readonly Transferable[]): void {
@@ -112,7 +123,7 @@ export class Host {
     for (const message of batch) {
       switch (message[0]) {
         case "run":
-          this.#queue.push({ inbox, message });
+          this.#queue.push({ inbox, message: inbox.lengthen(message) });
           break;
         case "cancel":
           this.#cancel(`${inbox.from}.${message[1]}`, message[2] === undefined ? undefined : decodeThrown(message[2]));

@@ -4,6 +4,7 @@ import { drainWhileBlocked } from "../future/doorbell.ts";
 import { openTask, type TaskFuture } from "../future/task-future.ts";
 import { captureContext } from "../context/context-var.ts";
 import { taskRefOf } from "../task/task.ts";
+import type { TaskRef } from "../task/task-ref.ts";
 import { explainNotCloneable, findNotCloneable } from "../wire/clone-path.ts";
 import { encodeError } from "../wire/error-codec.ts";
 import type { FromWorker, RunMessage, ToWorker } from "../wire/messages.ts";
@@ -40,6 +41,8 @@ export function explainTask(task: EncodedTask, cause: unknown): Error {
 export class Submitter {
   readonly #port: MessagePort;
   #outbox: ToWorker[] = [];
+  readonly #shortNames = new Map<TaskRef, number>();
+  #named = 0;
   readonly #undrain: () => void;
   readonly #onAnswer: ((future: TaskFuture<unknown>) => void) | undefined;
 
@@ -53,11 +56,27 @@ export class Submitter {
 
   send(task: EncodedTask): void {
     if (task.copied) {
-      if (this.#outbox.push(task.message) === 1) queueMicrotask(() => this.flush());
+      if (this.#outbox.push(this.#shorten(task.message)) === 1) queueMicrotask(() => this.flush());
       return;
     }
     this.flush();
-    this.#port.postMessage([task.message], task.transfer);
+    const known = this.#shortNames.size;
+    try {
+      this.#port.postMessage([this.#shorten(task.message)], task.transfer);
+    } catch (error) {
+      if (this.#shortNames.size > known) this.#shortNames.delete(task.message[2]); // it never got there
+      throw error;
+    }
+  }
+
+  /** The message with its task's reference as the number that the worker knows it by, or is told now. */
+  #shorten(message: RunMessage): RunMessage {
+    const [op, callId, ref, args, specials, context, submittedAt] = message;
+    const known = this.#shortNames.get(ref);
+    if (known !== undefined) return [op, callId, known as never, args, specials, context, submittedAt];
+    const as = this.#named++;
+    this.#shortNames.set(ref, as);
+    return [op, callId, { ...ref, as }, args, specials, context, submittedAt];
   }
 
   cancel(callId: number, reason: unknown): void {

@@ -27,7 +27,7 @@ export interface Bundle {
 }
 
 /** Part of every cache key: raise it when the same sources would come out differently. */
-const loaderVersion = 1;
+const loaderVersion = 2;
 
 /**
  * Bundles modules into ES modules that any thread can import, unless the cache has them already: then esbuild is not

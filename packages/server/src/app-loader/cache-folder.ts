@@ -1,4 +1,4 @@
-import { accessSync, constants, lstatSync, mkdirSync, statSync } from "node:fs";
+import { accessSync, constants, lstatSync, mkdirSync, realpathSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
@@ -19,7 +19,8 @@ export function findCacheFolder(root: string): CacheFolder {
     try {
       mkdirSync(path, { recursive: true });
       accessSync(path, constants.W_OK);
-      return { path, modulesFolder: modules };
+      // By its real name: Node knows modules by theirs, and source maps lead from there to the sources.
+      return { path: realpathSync(path), modulesFolder: modules };
     } catch {
       // A read-only installation: the next place is tried.
     }
@@ -49,5 +50,5 @@ function privateTemporaryFolder(): string {
       `The cache folder ${path} belongs to somebody else or can be written by others. Remove it, or make node_modules writable.`,
     );
   }
-  return path;
+  return realpathSync(path);
 }

@@ -11,9 +11,18 @@ export const sourceLocationDefines: Readonly<Record<string, string>> = {
   "import.meta.url": "__duckSourceUrl",
   "import.meta.filename": "__duckSourceFile",
   "import.meta.dirname": "__duckSourceFolder",
+  "import.meta.resolve": "__duckResolve",
   __filename: "__duckSourceFile",
   __dirname: "__duckSourceFolder",
 };
+
+/** Stands between what is added to a file and what its author wrote. */
+const mark = "/* duck-ts */ ";
+
+/** Relative to the source; what is bare is looked for from the bundle, which lies in the same node_modules. */
+const resolver =
+  "__duckMeta = import.meta, " +
+  "__duckResolve = (specifier) => __duckMeta.resolve(/^\\.{0,2}\\//.test(specifier) ? new URL(specifier, __duckSourceUrl).href : specifier)";
 
 const loaders: Readonly<Record<string, Loader>> = {
   ".ts": "ts",
@@ -35,9 +44,11 @@ export function sourceLocation(): Plugin {
           `__duckSourceFile = ${JSON.stringify(path)}`,
           `__duckSourceFolder = ${JSON.stringify(dirname(path))}`,
         ];
+        // Only where it is asked for: a CommonJS file that says import.meta would be taken for an ES module.
+        if (source.includes("import.meta.resolve")) values.push(resolver);
         // On the first line, so that every line keeps its number.
         const shebang = /^#!.*\n?/.exec(source)?.[0] ?? "";
-        const contents = `${shebang === "" ? "" : "\n"}const ${values.join(", ")}; ${source.slice(shebang.length)}`;
+        const contents = `${shebang === "" ? "" : "\n"}const ${values.join(", ")}; ${mark}${source.slice(shebang.length)}`;
         return { contents, loader: loaders[extname(path)] ?? "js" };
       });
     },
@@ -46,8 +57,7 @@ export function sourceLocation(): Plugin {
 
 /** A line as its author wrote it, for messages. */
 export function withoutSourceLocation(lineText: string, column: number): { lineText: string; column: number } {
-  const added =
-    /^const __duckSourceUrl = "[^"]*", __duckSourceFile = "[^"]*", __duckSourceFolder = "[^"]*"; /.exec(lineText)?.[0]
-      .length ?? 0;
+  const end = lineText.indexOf(mark);
+  const added = end === -1 ? 0 : end + mark.length;
   return { lineText: lineText.slice(added), column: Math.max(0, column - added) };
 }

@@ -16,15 +16,15 @@ export const CONTENT_TYPES = [
 ] as const;
 /** A place in CONTENT_TYPES. */
 export type ContentType = 0 | 1 | 2 | 3 | 4 | 5;
-export const NO_TYPE: ContentType = 0;
-export const JSON_TYPE: ContentType = 1;
+const NO_TYPE: ContentType = 0;
+const JSON_TYPE: ContentType = 1;
 export const TEXT_TYPE: ContentType = 2;
-export const HTML_TYPE: ContentType = 3;
+const HTML_TYPE: ContentType = 3;
 export const BYTES_TYPE: ContentType = 4;
 export const PROBLEM_TYPE: ContentType = 5;
 
 /** Gives the pieces of a streamed body, one at a time. */
-export interface ChunkSource {
+interface ChunkSource {
   next(): IteratorResult<unknown, unknown> | Promise<IteratorResult<unknown, unknown>>;
   /** Runs the generator's `finally`, cancels the stream. */
   return(): unknown;
@@ -52,7 +52,8 @@ export function encodeReply(value: unknown, response?: RouteSchemas["response"])
     }
     if (isResponse(value)) return encodeResponse(value);
   }
-  if (value === null || value === undefined) return { status: 204, contentType: 0, headers: null, body: null, stream: null };
+  if (value === null || value === undefined)
+    return { status: 204, contentType: 0, headers: null, body: null, stream: null };
   return encodeBody(value, 200, null, response);
 }
 
@@ -67,7 +68,8 @@ function encodeBody(
   const typed = headers !== null && /(?:^|\n)content-type\n/.test(headers);
   const as = (type: ContentType): ContentType => (typed ? NO_TYPE : type);
   if (value === null || value === undefined) return { status, contentType: 0, headers, body: null, stream: null };
-  if (BODYLESS(status)) throw new InvalidReplyError(`A reply with status ${status} has no body; got ${describe(value)}.`);
+  if (BODYLESS(status))
+    throw new InvalidReplyError(`A reply with status ${status} has no body; got ${describe(value)}.`);
   if (typeof value === "string") {
     const text = validateResponse(response, status, value);
     return { status, contentType: as(TEXT_TYPE), headers, body: String(text), stream: null };
@@ -79,12 +81,19 @@ function encodeBody(
       return { status, contentType: as(BYTES_TYPE), headers, body: new Uint8Array(value), stream: null };
     }
     if (isReply(value)) throw new InvalidReplyError("The body of a reply() is itself a reply().");
-    if (isResponse(value)) throw new InvalidReplyError("The body of a reply() is a Response; return the Response itself.");
+    if (isResponse(value))
+      throw new InvalidReplyError("The body of a reply() is a Response; return the Response itself.");
     const stream = sourceOf(value);
     // Where the first piece is text, it is text/plain after all; see stream-pump.ts.
     if (stream !== null) return { status, contentType: as(BYTES_TYPE), headers, body: null, stream };
   }
-  return { status, contentType: as(JSON_TYPE), headers, body: toJson(validateResponse(response, status, value)), stream: null };
+  return {
+    status,
+    contentType: as(JSON_TYPE),
+    headers,
+    body: toJson(validateResponse(response, status, value)),
+    stream: null,
+  };
 }
 
 function toJson(value: unknown): string {
@@ -99,7 +108,7 @@ function toJson(value: unknown): string {
 }
 
 /** A source over anything that can be streamed; null for plain data. */
-export function sourceOf(value: object): ChunkSource | null {
+function sourceOf(value: object): ChunkSource | null {
   if (Array.isArray(value)) return null;
   if (value instanceof ReadableStream) return readerSource(value);
   if (value instanceof Readable) return iteratorSource(value[Symbol.asyncIterator](), () => value.destroy());
@@ -123,7 +132,7 @@ function iteratorSource(iterator: Iterator<unknown> | AsyncIterator<unknown>, on
 }
 
 /** A source over a web stream. */
-export function readerSource(stream: ReadableStream): ChunkSource {
+function readerSource(stream: ReadableStream): ChunkSource {
   const reader = stream.getReader();
   return { next: () => reader.read() as Promise<IteratorResult<unknown, unknown>>, return: () => reader.cancel() };
 }
@@ -140,7 +149,8 @@ function isResponse(value: object): value is NodeResponse {
 
 async function encodeResponse(response: NodeResponse): Promise<EncodedReply> {
   const { status } = response;
-  if (status === 101 || response.type === "error") throw new InvalidReplyError(`A Response of status ${status} cannot be sent.`);
+  if (status === 101 || response.type === "error")
+    throw new InvalidReplyError(`A Response of status ${status} cannot be sent.`);
   checkStatus(status);
   // srvx's FastResponse knows its body without a stream around it.
   const fast = typeof response._toNodeResponse === "function" ? response._toNodeResponse() : undefined;
@@ -150,9 +160,16 @@ async function encodeResponse(response: NodeResponse): Promise<EncodedReply> {
     if (body instanceof ReadableStream) void body.cancel().catch(() => undefined);
     return { status, contentType: 0, headers, body: null, stream: null };
   }
-  if (typeof body === "string" || body instanceof Uint8Array) return { status, contentType: 0, headers, body, stream: null };
+  if (typeof body === "string" || body instanceof Uint8Array)
+    return { status, contentType: 0, headers, body, stream: null };
   if (ArrayBuffer.isView(body)) {
-    return { status, contentType: 0, headers, body: new Uint8Array(body.buffer, body.byteOffset, body.byteLength), stream: null };
+    return {
+      status,
+      contentType: 0,
+      headers,
+      body: new Uint8Array(body.buffer, body.byteOffset, body.byteLength),
+      stream: null,
+    };
   }
   const stream = body instanceof ReadableStream ? readerSource(body) : sourceOf(body as object);
   if (stream === null) throw new InvalidReplyError(`The body of a Response is ${describe(body)}.`);
@@ -167,7 +184,12 @@ async function shortcut(reply: EncodedReply): Promise<EncodedReply> {
   if (first.done === true) return { ...reply, body: null, stream: null };
   const second = Promise.resolve(stream.next());
   const soon = await Promise.race([second.catch(() => undefined), new Promise((turn) => setImmediate(turn, null))]);
-  if (soon !== null && soon !== undefined && (soon as IteratorResult<unknown>).done === true && first.value instanceof Uint8Array) {
+  if (
+    soon !== null &&
+    soon !== undefined &&
+    (soon as IteratorResult<unknown>).done === true &&
+    first.value instanceof Uint8Array
+  ) {
     return { ...reply, body: first.value, stream: null };
   }
   const given: (IteratorResult<unknown, unknown> | Promise<IteratorResult<unknown, unknown>>)[] = [second, first];
@@ -175,7 +197,7 @@ async function shortcut(reply: EncodedReply): Promise<EncodedReply> {
 }
 
 /** @throws {InvalidReplyError} unless the status is one a handler may answer with. */
-export function checkStatus(status: unknown): void {
+function checkStatus(status: unknown): void {
   if (typeof status !== "number" || !Number.isInteger(status) || status < 200 || status > 599) {
     throw new InvalidReplyError(`A status is an integer from 200 to 599; got ${String(status)}.`);
   }
@@ -187,7 +209,7 @@ const BAD_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
 const FRAMING: ReadonlySet<string> = new Set(["transfer-encoding", "keep-alive", "upgrade", "trailer"]);
 
 /** Header lines for the wire. @throws {InvalidReplyError} for a name or value that could split the answer. */
-export function headerLines(headers: ReplyHeaders | undefined, cookies: readonly string[] = []): string | null {
+function headerLines(headers: ReplyHeaders | undefined, cookies: readonly string[] = []): string | null {
   const flat: string[] = [];
   if (headers !== undefined) {
     if (headers instanceof Headers) headers.forEach((value, name) => void flat.push(name, value));
@@ -211,9 +233,12 @@ export function flatHeaderLines(flat: readonly string[]): string | null {
   for (let i = 0; i + 1 < flat.length; i += 2) {
     const name = String(flat[i]).toLowerCase();
     const value = String(flat[i + 1]);
-    if (!NAME.test(name)) throw new InvalidReplyError(`A header is named ${JSON.stringify(name)}, which is not a token.`);
+    if (!NAME.test(name))
+      throw new InvalidReplyError(`A header is named ${JSON.stringify(name)}, which is not a token.`);
     if (BAD_VALUE.test(value)) {
-      throw new InvalidReplyError(`The header ${name} has a value with a line break or another forbidden character: ${JSON.stringify(value)}.`);
+      throw new InvalidReplyError(
+        `The header ${name} has a value with a line break or another forbidden character: ${JSON.stringify(value)}.`,
+      );
     }
     if (FRAMING.has(name)) continue;
     out += out === "" ? `${name}\n${value}` : `\n${name}\n${value}`;

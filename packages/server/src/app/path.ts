@@ -69,7 +69,8 @@ export function parsePath(path: string): readonly PathSegment[] {
     const [, name = "", pattern, optional] = match;
     if (names.has(name)) throw wrong(`names the parameter "${name}" twice`);
     names.add(name);
-    if (optional !== undefined && !last) throw wrong(`has an optional parameter "${part}" that is not its last segment`);
+    if (optional !== undefined && !last)
+      throw wrong(`has an optional parameter "${part}" that is not its last segment`);
     return {
       kind: "param",
       name,

@@ -108,7 +108,8 @@ function serializeCookie(name: string, value: string, options: CookieOptions): s
   if (options.domain !== undefined) add("Domain", options.domain);
   if (options.path !== undefined) add("Path", options.path);
   if (options.expires !== undefined) add("Expires", options.expires.toUTCString());
-  if (options.sameSite !== undefined) add("SameSite", `${options.sameSite[0]?.toUpperCase()}${options.sameSite.slice(1)}`);
+  if (options.sameSite !== undefined)
+    add("SameSite", `${options.sameSite[0]?.toUpperCase()}${options.sameSite.slice(1)}`);
   if (options.httpOnly === true) line += "; HttpOnly";
   if (options.secure === true) line += "; Secure";
   if (options.partitioned === true) line += "; Partitioned";

@@ -92,7 +92,9 @@ export function route<const P extends string, const O extends RouteOptions>(
 ): Route;
 export function route(method: RouteMethod, path: string, second: unknown, third?: unknown): Route {
   if (!METHODS.has(method)) {
-    throw new AppDefinitionError(`route(${JSON.stringify(method)}, "${path}"): expected one of ${[...METHODS].join(", ")}.`);
+    throw new AppDefinitionError(
+      `route(${JSON.stringify(method)}, "${path}"): expected one of ${[...METHODS].join(", ")}.`,
+    );
   }
   const handler = third ?? second;
   const options = (third === undefined ? {} : second) as RouteOptions;

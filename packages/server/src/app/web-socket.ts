@@ -24,7 +24,11 @@ export interface DuckWebSocket {
 /** The callbacks of a WebSocket route; each may be async. One that throws closes the socket with 1011. */
 export interface WebSocketHandlers<P extends string = string> {
   open?(socket: DuckWebSocket, ctx: Context<P, Record<never, never>>): void | Promise<void>;
-  message?(socket: DuckWebSocket, data: string | Uint8Array, ctx: Context<P, Record<never, never>>): void | Promise<void>;
+  message?(
+    socket: DuckWebSocket,
+    data: string | Uint8Array,
+    ctx: Context<P, Record<never, never>>,
+  ): void | Promise<void>;
   close?(
     socket: DuckWebSocket,
     code: number,

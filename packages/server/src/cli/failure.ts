@@ -1,5 +1,8 @@
+import { createRequire } from "node:module";
+import { dirname, sep } from "node:path";
 import { inspect } from "node:util";
 import { UsageError } from "./arguments.ts";
+import { StartTimeoutError } from "./start-timeout-error.ts";
 
 /** How a command ends that could not do its work: one message, one code. */
 export interface Failure {
@@ -10,6 +13,7 @@ export interface Failure {
 /** What a user is told of an error. A stack only where it leads to the user's own code. */
 export function describeFailure(error: unknown): Failure {
   if (error instanceof UsageError) return { message: error.message, exitCode: 2 };
+  if (error instanceof StartTimeoutError) return { message: `Could not start. ${error.message}`, exitCode: 1 };
   const { code, address, port, path } = (error ?? {}) as {
     code?: unknown;
     address?: string;
@@ -52,6 +56,28 @@ export function describeFailure(error: unknown): Failure {
 /** The message of an error, and the stack of what lies at its bottom: that is where the user's code is. */
 function withCauses(error: unknown): string {
   if (!(error instanceof Error)) return inspect(error);
-  if (!(error.cause instanceof Error)) return error.stack ?? `${error.name}: ${error.message}`;
-  return `${error.message}\n${withCauses(error.cause)}`;
+  let deepest = error;
+  while (deepest.cause instanceof Error) deepest = deepest.cause;
+  // This project's own errors say in words what to do; where in this project they arose helps nobody.
+  if (String((deepest as { code?: unknown }).code).startsWith("DUCK_")) return error.message;
+  const stack = withoutOwnFrames(deepest);
+  return deepest === error ? stack : `${error.message}\n${stack}`;
 }
+
+/** Leaves what is the user's of a stack. Where nothing is, it is this project that failed: then all of it. */
+function withoutOwnFrames(error: Error): string {
+  const stack = error.stack ?? `${error.name}: ${error.message}`;
+  const lines = stack.split("\n");
+  const kept = lines.filter((line) => !/^\s+at /.test(line) || !isOwnFrame(line));
+  return kept.some((line) => /^\s+at /.test(line)) ? kept.join("\n") : stack;
+}
+
+function isOwnFrame(line: string): boolean {
+  return (
+    /\(?node:|[\\/]@duck-ts[\\/](server|managers|runtime)[\\/]|[\\/]node_modules[\\/]tinypool[\\/]/.test(line) ||
+    line.includes(packagesFolder)
+  );
+}
+
+/** Where this package lies beside the two that it is made of, in the repository as in an installation. */
+const packagesFolder = dirname(dirname(createRequire(import.meta.url).resolve("@duck-ts/server/package.json"))) + sep;

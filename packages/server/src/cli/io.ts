@@ -10,6 +10,8 @@ export interface CommandIo {
   /** Ends the process. */
   exit(code: number): void;
   version(): string;
+  /** How long a start may take, in milliseconds, before it counts as one that never ends. */
+  readonly startDeadlineMs: number;
   /** Whether lines about the process are written for people; decided when the configuration is known. */
   forPeople: boolean;
 }
@@ -23,6 +25,7 @@ export function processIo(): CommandIo {
     signals: process,
     exit: (code) => process.exit(code),
     version: versionText,
+    startDeadlineMs: 60_000,
     forPeople: process.stdout.isTTY === true,
   };
 }

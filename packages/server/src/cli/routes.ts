@@ -5,7 +5,7 @@ import { findConfiguration } from "./configuration.ts";
 import type { CommandIo } from "./io.ts";
 
 /** One line of the list. */
-export interface ListedRoute {
+interface ListedRoute {
   readonly method: string;
   readonly path: string;
   /** Whatever the route says that is not the default. */
@@ -14,10 +14,10 @@ export interface ListedRoute {
 
 /** `duck-ts routes`: imports the app on this thread, which serves nobody, and lists what it declares. */
 export async function routes(command: Extract<Command, { name: "routes" }>, io: CommandIo): Promise<number> {
+  process.setSourceMapsEnabled(true);
   const found = await findConfiguration({ cwd: io.cwd, file: command.config, env: io.env });
   const config = resolveConfig(found.config, { root: found.root, file: found.file, env: io.env });
   const prepared = await prepareApp({ root: config.root, app: config.app });
-  process.setSourceMapsEnabled(true);
   const listed = listRoutes(await importApp(prepared.url, config.app), config.app);
   io.stdout.write(command.json ? `${JSON.stringify(listed, null, 2)}\n` : table(listed));
   return 0;

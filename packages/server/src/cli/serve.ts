@@ -5,6 +5,7 @@ import type { Command } from "./arguments.ts";
 import { findConfiguration } from "./configuration.ts";
 import type { CommandIo } from "./io.ts";
 import { handleSignals } from "./signals.ts";
+import { StartTimeoutError } from "./start-timeout-error.ts";
 import { type StartUp, summaryLine, summaryText } from "./summary.ts";
 
 /** Of a server, what the command uses. */
@@ -30,6 +31,7 @@ export async function serve(
   loadServer: () => Promise<MakeServer>,
 ): Promise<null> {
   mapStacksInThreads();
+  process.setSourceMapsEnabled(true);
   // What the server imports takes longer to load than a config file: both at once.
   const loading = loadServer();
   loading.catch(() => {});
@@ -63,9 +65,7 @@ export async function serve(
     });
     config = resolved;
     const makeServer = await loading;
-    // Not before: with maps on, each module that is loaded has its map read, and those above need none.
-    process.setSourceMapsEnabled(true);
-    const made = await makeServer(found.config, { resolved });
+    const made = await inTime(makeServer(found.config, { resolved }), io.startDeadlineMs);
     server = made;
     const url = await made.listen();
     const routes = made.stats().routes.length;
@@ -75,6 +75,25 @@ export async function serve(
     stop();
     // Threads and half a server may be left: they end with the process, which the entry sees to.
     throw error;
+  }
+}
+
+/** The app's top level and `onWorkerStart` are anybody's code: where they never end, neither would the start. */
+async function inTime<T>(starting: Promise<T>, deadlineMs: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      reject(
+        new StartTimeoutError(
+          `No request thread was ready after ${deadlineMs / 1000} s: the app's top level, or an onWorkerStart, has not finished.`,
+        ),
+      );
+    }, deadlineMs);
+  });
+  try {
+    return await Promise.race([starting, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -1,19 +1,5 @@
-export { ConfigError, type ConfigProblem } from "./config-error.ts";
-export { defineConfig, definePlugin } from "./define.ts";
+export { ConfigError } from "./config-error.ts";
 export { loadEnvFiles } from "./env-files.ts";
-export { findConfigFile, type LoadedConfig, loadConfigFile } from "./load.ts";
-export { type ConfigFlags, type ResolveConfigOptions, resolveConfig } from "./resolve.ts";
-export type {
-  DuckConfig,
-  DuckPlugin,
-  HttpsSettings,
-  LogLevel,
-  LogSettings,
-  ManagementSettings,
-  PluginWorkerModule,
-  RequestHandlingSettings,
-  ResolvedConfig,
-  ResolvedHttps,
-  ResolvedPlugin,
-  ServerSettings,
-} from "./types.ts";
+export { findConfigFile, loadConfigFile } from "./load.ts";
+export { resolveConfig } from "./resolve.ts";
+export type { DuckConfig, ResolvedConfig } from "./types.ts";

@@ -7,7 +7,7 @@ import { configSchema } from "./schema.ts";
 import type { DuckConfig, LogLevel, ResolvedConfig, ResolvedHttps, ResolvedPlugin } from "./types.ts";
 
 /** What the command line may say; it wins over the file and loses to the environment. */
-export interface ConfigFlags {
+interface ConfigFlags {
   readonly host?: string | undefined;
   readonly port?: string | number | undefined;
   readonly workers?: string | number | undefined;

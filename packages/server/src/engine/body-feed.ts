@@ -1,13 +1,13 @@
 /** A request's body on its way to its handler while it comes in: pieces over the port, no more of them than are wanted. */
 import type { InFlight } from "./in-flight.ts";
-import { STREAM_WINDOW } from "./wire.ts";
 import type { WorkerLink } from "./worker-link.ts";
 
 export class BodyFeed {
   readonly #request: InFlight;
   readonly #link: WorkerLink;
   readonly #onFailed: (status: 400 | 413, detail: string) => void;
-  #credit = STREAM_WINDOW;
+  /** None until the worker has begun: until then the request can still be taken back. */
+  #credit = 0;
   #bytes = 0;
   #done = false;
 
@@ -22,7 +22,7 @@ export class BodyFeed {
     stream.on("end", this.#onEnd);
     stream.on("close", this.#onClose);
     stream.on("error", this.#onClose);
-    stream.resume();
+    stream.pause();
   }
 
   /** The handler has taken so many pieces. */
@@ -30,6 +30,16 @@ export class BodyFeed {
     if (this.#done) return;
     if (this.#credit === 0) this.#request.bodyStream?.resume();
     this.#credit += chunks;
+  }
+
+  /** The request was taken back before any of its body had been sent: another feed takes over. */
+  detach(): void {
+    this.#done = true;
+    const stream = this.#request.bodyStream;
+    stream?.off("data", this.#onData);
+    stream?.off("end", this.#onEnd);
+    stream?.off("close", this.#onClose);
+    stream?.off("error", this.#onClose);
   }
 
   /** Nobody wants the rest: it is read and thrown away, so that the connection stays usable. */
@@ -50,7 +60,8 @@ export class BodyFeed {
       return;
     }
     // A piece that has its memory to itself is moved; one that shares a slab is copied out of it first.
-    const whole = chunk.byteOffset === 0 && chunk.byteLength === chunk.buffer.byteLength && chunk.buffer instanceof ArrayBuffer;
+    const whole =
+      chunk.byteOffset === 0 && chunk.byteLength === chunk.buffer.byteLength && chunk.buffer instanceof ArrayBuffer;
     const piece = whole ? new Uint8Array(chunk.buffer as ArrayBuffer) : new Uint8Array(chunk);
     this.#link.post({ type: "body-chunk", slot: this.#request.slot, chunk: piece }, [piece.buffer as ArrayBuffer]);
     if (--this.#credit === 0) this.#request.bodyStream?.pause();

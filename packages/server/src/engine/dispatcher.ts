@@ -3,8 +3,9 @@
  * keep anybody else's answer. Knows workers as links and clients as sinks; threads are started and replaced elsewhere
  * (generation.ts), HTTP is spoken elsewhere (src/http).
  */
-import { problem } from "../app/problem.ts";
+
 import { PROBLEM_TYPE } from "../app/encode-reply.ts";
+import { problem } from "../app/problem.ts";
 import { BodyFeed } from "./body-feed.ts";
 import { costOf, isAsync, REPLY_FIELDS } from "./envelope.ts";
 import type { InFlight, MainRoute, Outcome, SocketSink } from "./in-flight.ts";
@@ -13,7 +14,7 @@ import { RequestQueue } from "./queue.ts";
 import { retryAfterSeconds } from "./retry-after.ts";
 import type { CostClass } from "./route-cost.ts";
 import { UNKNOWN_US } from "./route-cost.ts";
-import { AWAITING, DONE, SENT } from "./slots.ts";
+import { SENT } from "./slots.ts";
 import type { AbortReason, FromWorker, ToWorker } from "./wire.ts";
 import { STREAM_WINDOW } from "./wire.ts";
 import type { WorkerLink } from "./worker-link.ts";
@@ -37,6 +38,8 @@ export class Dispatcher {
   readonly queue: RequestQueue = new RequestQueue();
   /** With workers, settled or not. */
   active = 0;
+  /** Of them, those whose clients had their 504 and whose handlers go on regardless. */
+  abandoned = 0;
   takenBack = 0;
   rerun = 0;
   readonly #options: DispatcherOptions;
@@ -128,9 +131,7 @@ export class Dispatcher {
         continue;
       }
       this.takenBack++;
-      request.worker = null;
-      request.slot = -1;
-      this.queue.addFirst(request);
+      this.#requeue(request);
     }
     this.#schedule();
   }
@@ -148,22 +149,20 @@ export class Dispatcher {
       link.requests[slot] = undefined;
       link.discharge(request);
       link.count--;
-      this.active--;
-      request.route.running--;
+      this.#ended(request);
       const state = link.slots.state(slot);
       if (request.stage === "settled") {
+        request.feed?.stop();
         this.queue.leave(request);
-      } else if (request.stage === "sent" && (state === SENT || request.repeatable) && request.bodyStream === null) {
+      } else if (request.stage === "sent" && (state === SENT || request.repeatable)) {
         if (state === SENT) this.takenBack++;
         else {
           this.rerun++;
           request.attempts++;
         }
-        request.worker = null;
-        request.slot = -1;
-        request.learnt = false;
-        this.queue.addFirst(request);
+        this.#requeue(request);
       } else {
+        request.feed?.stop();
         this.queue.leave(request);
         this.fail(request, status, detail, outcome);
       }
@@ -191,7 +190,14 @@ export class Dispatcher {
   timeOut(request: InFlight, abort: boolean): void {
     const { route } = request;
     if (abort) this.#callOff(request, "timeout");
-    this.fail(request, 504, `${route.info.method} ${route.info.path} took longer than ${route.timeoutMs} ms.`, "timeout");
+    request.abandoned = true;
+    this.abandoned++;
+    this.fail(
+      request,
+      504,
+      `${route.info.method} ${route.info.path} took longer than ${route.timeoutMs} ms.`,
+      "timeout",
+    );
   }
 
   /** Answers what has waited too long for a thread. */
@@ -217,6 +223,7 @@ export class Dispatcher {
   /** What a worker says. */
   receive(link: WorkerLink, message: FromWorker): void {
     link.heard = true;
+    if (link.blocked && link.state === "ready") link.blocked = false;
     switch (message.type) {
       case "replies":
         this.#replies(link, message.batch);
@@ -291,6 +298,13 @@ export class Dispatcher {
     if (request.stage === "streaming") request.worker?.post(message);
   }
 
+  /** Closes every WebSocket. */
+  closeSockets(code: number, reason: string): void {
+    for (const link of this.links) {
+      for (const request of link.requests) if (request?.stage === "streaming") request.socket?.close(code, reason);
+    }
+  }
+
   /** A worker has taken a socket: it stays there, and no deadline counts. */
   #opened(request: InFlight, socket: SocketSink): void {
     request.stage = "streaming";
@@ -338,7 +352,7 @@ export class Dispatcher {
       this.#credit(link, request);
     });
     if (!goOn) request.stalled = true;
-    else if (!request.stalled && request.owed >= STREAM_WINDOW / 2) this.#credit(link, request);
+    else if (!request.stalled && request.owed >= STREAM_WINDOW / 4) this.#credit(link, request);
   }
 
   #credit(link: WorkerLink, request: InFlight): void {
@@ -356,16 +370,31 @@ export class Dispatcher {
     const request = link.release(slot);
     if (request === undefined) return undefined;
     link.discharge(request);
-    this.active--;
-    request.route.running--;
+    this.#ended(request);
     request.feed?.stop();
     this.queue.leave(request);
     return request;
   }
 
+  #requeue(request: InFlight): void {
+    request.worker = null;
+    request.slot = -1;
+    request.learnt = false;
+    request.feed?.detach();
+    request.feed = null;
+    this.queue.addFirst(request);
+  }
+
+  /** No worker has it any more. */
+  #ended(request: InFlight): void {
+    this.active--;
+    request.route.running--;
+    if (request.abandoned) this.abandoned--;
+  }
+
   #afterRelease(link: WorkerLink): void {
     if (this.queue.length > 0) this.#schedule();
-    if (link.count === 0) this.#options.onIdle(link);
+    if (link.count === 0 || link.state === "draining") this.#options.onIdle(link);
   }
 
   #settle(request: InFlight, status: number, outcome: Outcome): void {
@@ -420,9 +449,4 @@ export class Dispatcher {
     this.#scheduled = false;
     this.pump();
   };
-}
-
-/** Is a request's handler off the thread, awaiting or done? */
-export function isOffThread(state: number): boolean {
-  return state === AWAITING || state === DONE;
 }

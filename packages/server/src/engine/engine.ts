@@ -1,5 +1,5 @@
 /** The request engine: the current generation of workers, its routes, and what is counted. */
-import { HttpError } from "../errors.ts";
+import { HttpError, ServerStateError } from "../errors.ts";
 import type { LogWireMessage } from "../logs/wire.ts";
 import { type EngineLog, Generation } from "./generation.ts";
 import type { HostPool } from "./host-pool.ts";
@@ -76,16 +76,28 @@ export class Engine {
     this.#version = await this.#boot(app);
   }
 
-  /** Replaces all workers with ones that run `app`, dropping nothing. Where the new one cannot start, the old one goes on. */
-  async reload(app: EngineApp): Promise<void> {
+  /**
+   * Replaces all workers with ones that run `app`, dropping nothing that ends within `drainTimeoutMs`. Where the new one
+   * cannot start, the old one goes on.
+   */
+  async reload(app: EngineApp, drainTimeoutMs: number): Promise<void> {
     const next = await this.#boot(app);
+    if (this.#draining) {
+      await next.generation.close(0);
+      throw new ServerStateError("The server was closed while it reloaded.");
+    }
     const before = this.#version;
     this.#version = next;
     if (before === undefined) return;
     const { generation } = before;
     this.#old.add(generation);
-    await generation.drained();
-    await generation.close(5000);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, drainTimeoutMs);
+    });
+    await Promise.race([generation.drained(1012), late]);
+    clearTimeout(timer);
+    await generation.close(drainTimeoutMs);
     await before.mainHost?.stop();
     this.#old.delete(generation);
   }
@@ -100,11 +112,6 @@ export class Engine {
   get hasSockets(): boolean {
     return this.#current.generation.routes.some((route) => route.info.kind === "websocket");
   }
-  /** The manager of the pool, for the tree. */
-  get manager(): unknown {
-    return this.#version?.generation.manager;
-  }
-
   /** Takes a request in; its answer goes to its sink. */
   submit(request: InFlight): void {
     const version = this.#current;
@@ -147,7 +154,7 @@ export class Engine {
   /** Takes no more; resolves when nothing runs any more. */
   async drained(): Promise<void> {
     this.#draining = true;
-    await Promise.all([...this.#generations()].map((generation) => generation.drained()));
+    await Promise.all([...this.#generations()].map((generation) => generation.drained(1001)));
   }
 
   /** Ends all workers. Resolves to how many had to be terminated. */
@@ -219,7 +226,8 @@ export class Engine {
   }
 
   async #boot(app: EngineApp): Promise<Version> {
-    const { hostPool, workerModule, maxWorkers, maxQueue, timeoutMs, bodyLimitBytes, memoryLimitMb, log } = this.#options;
+    const { hostPool, workerModule, maxWorkers, maxQueue, timeoutMs, bodyLimitBytes, memoryLimitMb, log } =
+      this.#options;
     const number = ++this.#number;
     const workerData: WorkerData = { ...this.#options.workerData, app: app.app, plugins: app.plugins };
     const generation = new Generation({

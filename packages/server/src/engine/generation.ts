@@ -54,6 +54,7 @@ export class Generation {
   #watchdog: Watchdog | undefined;
   #infos: readonly RouteInfo[] | undefined;
   #starting = 0;
+  #draining = false;
   #closing = false;
   #firstReady: { resolve(): void; reject(error: Error): void } | undefined;
   #idle: (() => void) | undefined;
@@ -61,12 +62,12 @@ export class Generation {
 
   constructor(options: GenerationOptions) {
     this.#options = options;
-    const heapMb = Math.ceil(options.memoryLimitMb * 1.25);
+    // Only a backstop: the watchdog and the vitals are to act long before.
+    const heapMb = options.memoryLimitMb * 2 + 256;
     this.#pool = options.hostPool({
       taskType: "request-handling",
-      // A replacement starts before the one it replaces has gone.
-      maxWorkers: options.maxWorkers * 2 + 2,
-      threadNamePrefix: "request",
+      maxWorkers: options.maxWorkers,
+      threadNamePrefix: options.number === 1 ? "request" : `request-g${options.number}`,
       workerModule: options.workerModule,
       workerData: options.workerData,
       resourceLimits: { maxOldGenerationSizeMb: heapMb },
@@ -75,10 +76,6 @@ export class Generation {
     });
   }
 
-  /** The manager behind the pool. */
-  get manager(): unknown {
-    return this.#pool.manager;
-  }
   get readyCount(): number {
     let ready = 0;
     for (const link of this.workers) if (link.state === "ready") ready++;
@@ -107,9 +104,13 @@ export class Generation {
     this.#watchdog?.wake();
   }
 
-  /** Takes no more requests; resolves when those that are there have ended. */
-  drained(): Promise<void> {
-    this.#closing = true;
+  /** Takes no more requests and closes WebSockets with this code; resolves when the requests that are there have ended. */
+  drained(socketCode: 1001 | 1012): Promise<void> {
+    this.#draining = true;
+    this.dispatcher.closeSockets(
+      socketCode,
+      socketCode === 1001 ? "The server is shutting down" : "The server has new code",
+    );
     return new Promise((resolve) => {
       this.#idle = resolve;
       this.#checkIdle();
@@ -124,7 +125,7 @@ export class Generation {
     let terminated = 0;
     for (const link of [...this.workers]) {
       if (link.count > 0) {
-        terminated++;
+        if (link.requests.some((request) => request !== undefined && !request.abandoned)) terminated++;
         this.#forget(link, 503, "The server is shutting down.", "draining");
         link.hosted.terminate("shutdown");
       } else if (link.state !== "draining") {
@@ -132,6 +133,8 @@ export class Generation {
         link.hosted.retire();
       }
     }
+    // What was to be run again has no thread to run on any more. (Undefined where no worker ever was ready.)
+    (this.dispatcher as Dispatcher | undefined)?.refuseAll("The server is shutting down.");
     this.#watchdog?.stop();
     await this.#pool.close({ timeoutMs });
     return terminated;
@@ -155,9 +158,10 @@ export class Generation {
     this.#timers.add(timer);
   }
 
-  /** As many as are wanted, those on their way counted. */
+  /** As many as are wanted, those on their way counted; while draining, one for whatever still waits. */
   #ensure(): void {
-    while (!this.#closing && this.readyCount + this.#starting < this.#options.maxWorkers) this.#spawn();
+    const wanted = this.#draining ? Math.min(1, this.dispatcher.queue.length) : this.#options.maxWorkers;
+    while (!this.#closing && this.readyCount + this.#starting < wanted) this.#spawn();
   }
 
   #onReady(hosted: HostedWorker): void {
@@ -173,7 +177,6 @@ export class Generation {
   }
 
   #hello(hosted: HostedWorker, routes: readonly RouteInfo[], slots: SharedArrayBuffer): void {
-    this.#starting--;
     if (this.#infos === undefined) this.#learnRoutes(routes);
     else if (!sameRoutes(this.#infos, routes)) {
       const error = new RouteTableMismatchError(
@@ -183,6 +186,7 @@ export class Generation {
       hosted.terminate("other routes");
       return;
     }
+    this.#starting--;
     this.#policy.started();
     const link = new WorkerLink(hosted, slots, performance.now());
     this.#links.set(hosted, link);
@@ -216,11 +220,15 @@ export class Generation {
     this.dispatcher = new Dispatcher({
       routes: this.routes,
       maxQueue: this.#options.maxQueue,
-      onSettled: this.#options.onSettled,
+      onSettled: (request, status, outcome) => {
+        this.#options.onSettled(request, status, outcome);
+        this.#checkIdle();
+      },
       onIdle: (link) => this.#onIdle(link),
       idOf: this.#options.idOf,
     });
-    this.#watchdog = new Watchdog(this.dispatcher, () => this.workers, {
+    this.#watchdog = new Watchdog(this.dispatcher, () => this.workers, this.#options.memoryLimitMb * MIB, {
+      outOfMemory: (link) => this.#outOfMemory(link),
       kill: (link, culprit, reason) => this.#kill(link, culprit, reason),
       sideline: (link) => this.#sideline(link),
       rejoin: (link) => this.#rejoin(link),
@@ -245,7 +253,7 @@ export class Generation {
       `Request thread ${thread.name} ended by itself (${exit.reason}); it is replaced.`,
     );
     this.#options.onRestart(exit.reason);
-    this.#spawnIn(this.#policy.died(performance.now() - link.bornAt));
+    this.#spawnIn(this.#policy.died(performance.now()));
     this.#checkIdle();
   }
 
@@ -266,7 +274,8 @@ export class Generation {
     const delayMs = this.#policy.failedToStart();
     if (!wasFailing) {
       this.#options.log.error({ err: exit.error ?? error, retryInMs: delayMs }, error.message);
-      if (this.failing) this.#options.log.error({}, "Request threads cannot start, three times in a row: the server is not ready.");
+      if (this.failing)
+        this.#options.log.error({}, "Request threads cannot start, three times in a row: the server is not ready.");
     }
     this.#spawnIn(delayMs);
   }
@@ -290,12 +299,15 @@ export class Generation {
     link.state = "sidelined";
     this.dispatcher.takeBack(link);
     this.dispatcher.remove(link);
-    this.#options.log.warn({ worker: link.name }, `Request thread ${link.name} is held past a deadline by a kill:"never" route; another one takes its place.`);
+    this.#options.log.warn(
+      { worker: link.name },
+      `Request thread ${link.name} is held past a deadline by a kill:"never" route; another one takes its place.`,
+    );
     this.#ensure();
   }
 
   #rejoin(link: WorkerLink): void {
-    if (this.readyCount >= this.#options.maxWorkers || this.#closing) {
+    if (this.readyCount >= this.#options.maxWorkers || this.#closing || this.#draining) {
       this.#drain(link, "sidelined");
       return;
     }
@@ -319,14 +331,34 @@ export class Generation {
       if (link.count === 0) {
         link.hosted.retire();
         this.workers.delete(link);
-      } else if (link.reason === "stuck" && !link.requests.some((request) => request !== undefined && request.stage !== "settled")) {
+      } else if (
+        link.reason === "stuck" &&
+        !link.requests.some((request) => request !== undefined && request.stage !== "settled")
+      ) {
         this.#kill(link, undefined, "stuck");
       }
     }
     this.#checkIdle();
   }
 
+  #outOfMemory(link: WorkerLink): void {
+    this.#options.onKill();
+    this.#options.onRestart("out-of-memory");
+    this.#options.log.error(
+      { worker: link.name, limitMb: this.#options.memoryLimitMb },
+      `Request thread ${link.name} is terminated: it has grown far past memoryLimitMb.`,
+    );
+    this.#forget(link, 502, "The thread that ran this request ran out of memory.", "worker-died");
+    link.hosted.terminate("out-of-memory");
+    this.#ensure();
+    this.#checkIdle();
+  }
+
   #checkMemory(link: WorkerLink, bytes: number): void {
+    if (bytes > this.#options.memoryLimitMb * MIB * 2) {
+      this.#outOfMemory(link);
+      return;
+    }
     if (link.state !== "ready" || bytes < this.#options.memoryLimitMb * MIB) return;
     // One at a time, and never the last one that is ready.
     for (const other of this.workers) if (other.state === "draining" && other.reason === "memory") return;
@@ -345,7 +377,7 @@ export class Generation {
 
   #checkIdle(): void {
     if (this.#idle === undefined) return;
-    if (this.dispatcher.active > 0 || this.dispatcher.queue.length > 0) return;
+    if (this.dispatcher.active > this.dispatcher.abandoned || this.dispatcher.queue.length > 0) return;
     const idle = this.#idle;
     this.#idle = undefined;
     idle();

@@ -94,6 +94,8 @@ export class InFlight {
   graceUntil: number = Number.POSITIVE_INFINITY;
   /** Counts under its route's `maxConcurrent`. */
   admitted = false;
+  /** Its client had the 504; the handler goes on. */
+  abandoned = false;
   /** How often it was begun and lost. */
   attempts = 0;
   /** What it counts for in its worker's load. */

@@ -1,6 +1,7 @@
 /** Main's own copy of the app, for the routes that say `run: "main"`: the worker's code, with nothing in between. */
-import { createWorkerLogger } from "../logs/worker-logger.ts";
+
 import type { LogWireMessage } from "../logs/wire.ts";
+import { createWorkerLogger } from "../logs/worker-logger.ts";
 import { pushRequest, REPLY_FIELDS } from "./envelope.ts";
 import type { InFlight, Outcome } from "./in-flight.ts";
 import { Slots } from "./slots.ts";
@@ -22,7 +23,11 @@ export class MainHost {
   }
 
   /** Imports the app on main. Its `onWorkerStart` does not run here: this is no request thread. */
-  static async start(data: WorkerData, receiveLog: (message: LogWireMessage) => void, onSettled: OnSettled): Promise<MainHost> {
+  static async start(
+    data: WorkerData,
+    receiveLog: (message: LogWireMessage) => void,
+    onSettled: OnSettled,
+  ): Promise<MainHost> {
     const app = await loadApp(data.app, []);
     const host = new MainHost(onSettled);
     const log = createWorkerLogger({ level: data.logLevel, post: receiveLog, bindings: { thread: "main" } });

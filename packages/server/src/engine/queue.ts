@@ -84,7 +84,8 @@ export class RequestQueue {
     const all: InFlight[] = [];
     for (const { waiting } of routes) all.push(...waiting.splice(0).filter((request) => request.stage === "queued"));
     for (const lane of Object.values(this.#lanes)) {
-      for (let next = lane.shift(); next !== undefined; next = lane.shift()) if (next.stage === "queued") all.push(next);
+      for (let next = lane.shift(); next !== undefined; next = lane.shift())
+        if (next.stage === "queued") all.push(next);
     }
     this.length -= all.length;
     return all;

@@ -10,9 +10,9 @@ export type CostClass =
   | "heavy";
 
 /** From here on a request is heavy, in microseconds of its thread. */
-export const HEAVY_US = 1000;
+const HEAVY_US = 1000;
 /** Below this it is light again: some distance, so that a route does not flicker. */
-export const LIGHT_US = 500;
+const LIGHT_US = 500;
 /** What an unknown request is taken to cost. */
 export const UNKNOWN_US = 2000;
 const ENOUGH = 2;

@@ -2,7 +2,7 @@
  * From method and path to a route: a map for paths without parameters, a tree of segments for the others. Static segments
  * come before parameters, parameters before `*`, whatever the order of declaration.
  */
-import { decodeSegment, parsePath, type PathSegment, pathOf } from "../app/path.ts";
+import { decodeSegment, type PathSegment, parsePath, pathOf } from "../app/path.ts";
 
 interface Node<T> {
   readonly statics: Map<string, Node<T>>;
@@ -75,7 +75,10 @@ export class Router<T> {
       }
       if (segment.kind === "static") {
         let next = at.statics.get(segment.text);
-        if (next === undefined) at.statics.set(segment.text, (next = node()));
+        if (next === undefined) {
+          next = node();
+          at.statics.set(segment.text, next);
+        }
         at = next;
         continue;
       }
@@ -96,7 +99,10 @@ export class Router<T> {
 
 function put<T>(map: Map<string, Map<string, T>>, path: string, method: string, route: T): void {
   let methods = map.get(path);
-  if (methods === undefined) map.set(path, (methods = new Map()));
+  if (methods === undefined) {
+    methods = new Map();
+    map.set(path, methods);
+  }
   if (!methods.has(method)) methods.set(method, route);
 }
 

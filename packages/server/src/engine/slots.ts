@@ -8,7 +8,7 @@
 export const SLOT_COUNT = 4096;
 
 /** The states of a slot. */
-export const FREE = 0;
+const FREE = 0;
 /** Sent, not begun: main may take it back. */
 export const SENT = 1;
 /** The handler is on the thread now. */
@@ -16,7 +16,7 @@ export const RUNNING = 2;
 /** The handler returned a promise or a stream, and the thread is free meanwhile. */
 export const AWAITING = 3;
 /** Main took it back; the worker skips it and says so. */
-export const REVOKED = 4;
+const REVOKED = 4;
 /** The handler is done; its answer is on the way. */
 export const DONE = 5;
 

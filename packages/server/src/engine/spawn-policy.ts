@@ -1,17 +1,18 @@
-/** When a lost worker is replaced: at once, unless workers die young or cannot start. Pure. */
+/** When a lost worker is replaced: at once, unless workers die by the dozen or cannot start. Pure. */
 
-/** A worker that lived so long was a healthy one. */
-const HEALTHY_MS = 5000;
 /** So many failed starts in a row, and the server says that it is not ready. */
 export const START_ATTEMPTS = 3;
 const FIRST_DELAY_MS = 100;
 const LONGEST_DELAY_MS = 30_000;
-/** So many young deaths are replaced at once. */
+/** So many deaths are replaced at once, and so many more a second: requests that kill threads must not eat the machine. */
 const FREE_DEATHS = 10;
+const FREE_DEATHS_PER_SECOND = 10;
+const PAUSE_MS = 100;
 
 export class SpawnPolicy {
   #failedStarts = 0;
-  #youngDeaths = 0;
+  #free = FREE_DEATHS;
+  #lastDeath = 0;
 
   /** A worker became ready. */
   started(): void {
@@ -22,15 +23,14 @@ export class SpawnPolicy {
     this.#failedStarts++;
     return Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** (this.#failedStarts - 1));
   }
-  /** A ready worker died by itself after `lifeMs`; says how long to wait before the next one. */
-  died(lifeMs: number): number {
-    if (lifeMs >= HEALTHY_MS) {
-      this.#youngDeaths = 0;
-      return 0;
-    }
-    this.#youngDeaths++;
-    if (this.#youngDeaths <= FREE_DEATHS) return 0;
-    return Math.min(1000, 10 * 2 ** Math.min(10, this.#youngDeaths - FREE_DEATHS));
+  /** A ready worker died by itself at `nowMs`; says how long to wait before the next one. */
+  died(nowMs: number): number {
+    const regained = ((nowMs - this.#lastDeath) / 1000) * FREE_DEATHS_PER_SECOND;
+    this.#free = Math.min(FREE_DEATHS, this.#free + regained);
+    this.#lastDeath = nowMs;
+    if (this.#free < 1) return PAUSE_MS;
+    this.#free--;
+    return 0;
   }
   /** Cannot start: three times in a row. */
   get failing(): boolean {

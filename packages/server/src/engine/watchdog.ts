@@ -8,11 +8,14 @@ import { RUNNING, SENT } from "./slots.ts";
 import type { WorkerLink } from "./worker-link.ts";
 
 /** How often it looks. */
-export const TICK_MS = 10;
+const TICK_MS = 10;
 /** A handler that holds its thread for so long gets nothing new, and what waits behind it goes elsewhere. */
-export const BLOCKED_AFTER_MS = 10;
+const BLOCKED_AFTER_MS = 10;
 /** How long an aborted asynchronous handler may take to end, before its thread is given up. */
-export const ABORT_GRACE_MS = 1000;
+const ABORT_GRACE_MS = 1000;
+
+/** The rest of the process grows too: less than this is nobody's fault. */
+const LEAST_GROWTH_BYTES = 128 * 1024 * 1024;
 
 /** What the watchdog asks of whoever owns the workers. */
 export interface WatchdogActions {
@@ -22,6 +25,8 @@ export interface WatchdogActions {
   sideline(link: WorkerLink): void;
   /** Nothing holds it any more. */
   rejoin(link: WorkerLink): void;
+  /** It has taken more memory than a thread may: terminate it before V8 does so to the whole process. */
+  outOfMemory(link: WorkerLink): void;
   /** Take no more requests, end when only requests without clients are left. */
   drain(link: WorkerLink, reason: "stuck"): void;
 }
@@ -29,11 +34,18 @@ export interface WatchdogActions {
 export class Watchdog {
   readonly #dispatcher: Dispatcher;
   readonly #actions: WatchdogActions;
+  readonly #memoryLimitBytes: number;
   readonly #workers: () => Iterable<WorkerLink>;
   #timer: NodeJS.Timeout | undefined;
   #idleTicks = 0;
 
-  constructor(dispatcher: Dispatcher, workers: () => Iterable<WorkerLink>, actions: WatchdogActions) {
+  constructor(
+    dispatcher: Dispatcher,
+    workers: () => Iterable<WorkerLink>,
+    memoryLimitBytes: number,
+    actions: WatchdogActions,
+  ) {
+    this.#memoryLimitBytes = Math.max(memoryLimitBytes, LEAST_GROWTH_BYTES);
     this.#dispatcher = dispatcher;
     this.#workers = workers;
     this.#actions = actions;
@@ -51,7 +63,7 @@ export class Watchdog {
 
   readonly #tick = (): void => {
     const now = performance.now();
-    for (const link of this.#workers()) if (link.count > 0) this.#look(link, now);
+    for (const link of this.#workers()) if (link.count > 0 || link.blocked) this.#look(link, now);
     this.#dispatcher.expire(now);
     if (this.#dispatcher.active > 0 || this.#dispatcher.queue.length > 0) this.#idleTicks = 0;
     else if (++this.#idleTicks > 100) this.stop();
@@ -66,6 +78,16 @@ export class Watchdog {
       else if (now >= request.graceUntil) this.#unheeding(link, request);
     }
     this.#heldTooLong(link, now);
+    this.#watchMemory(link);
+  }
+
+  /**
+   * A thread that is held cannot say how much it takes, and from Node 24 on one that reaches its heap limit may abort the
+   * whole process. So it is the growth of the process that counts while a thread is held.
+   */
+  #watchMemory(link: WorkerLink): void {
+    if (!link.blocked || link.state === "dead" || link.state === "sidelined") return;
+    if (process.memoryUsage.rss() - link.rssAtBlock > this.#memoryLimitBytes) this.#actions.outOfMemory(link);
   }
 
   /** Is its thread turning? */
@@ -92,6 +114,7 @@ export class Watchdog {
 
   #block(link: WorkerLink, now: number): void {
     link.blocked = true;
+    link.rssAtBlock = process.memoryUsage.rss();
     link.blockedSince = link.movedAt;
     const holder = link.requests[link.slots.current()];
     if (holder !== undefined && !holder.learnt) holder.route.cost.suspect((now - link.movedAt) * 1000);

@@ -25,6 +25,8 @@ export class WorkerLink implements WorkerLoad {
   /** Its thread is held by somebody: nothing new goes there. */
   blocked = false;
   blockedSince = 0;
+  /** What the process held when it was found blocked. */
+  rssAtBlock = 0;
   /** When the watchdog last saw it move, and what it saw. */
   movedAt = 0;
   lastProgress = -1;

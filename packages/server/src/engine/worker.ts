@@ -1,5 +1,6 @@
 /** What runs in each request thread: imports the app, says what it has, and serves what main sends. */
 import type { MessagePort } from "node:worker_threads";
+import { setLogger } from "@duck-ts/runtime";
 import { createWorkerLogger } from "../logs/worker-logger.ts";
 import { Slots } from "./slots.ts";
 import type { FromWorker, ToWorker, WorkerData } from "./wire.ts";
@@ -22,6 +23,8 @@ export async function start(context: {
     post: (message) => post({ type: "log", message }),
     bindings: { thread: thread.name },
   });
+  // What the runtime and the managers log in this thread goes the same way.
+  setLogger(log as never);
   const app = await loadApp(data.app, data.plugins);
   await app.start();
   const slots = new Slots();

@@ -2,17 +2,25 @@
 import { randomBytes } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
+import { managerTree, type ThreadNode } from "@duck-ts/managers";
+import { hostPool as defaultHostPool } from "@duck-ts/managers/internal";
+import { setLogger } from "@duck-ts/runtime";
+import { forbidBlocking } from "@duck-ts/runtime/internal";
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from "fastify";
 import type { Logger } from "pino";
 import { prepareApp } from "../app-loader/index.ts";
 import { type DuckConfig, type ResolvedConfig, resolveConfig } from "../config/index.ts";
 import { Engine, type EngineApp } from "../engine/engine.ts";
 import type { HostPool } from "../engine/host-pool.ts";
-import { hostPool as defaultHostPool } from "@duck-ts/managers/internal";
 import type { EngineStats } from "../engine/stats.ts";
 import { ServerStateError } from "../errors.ts";
 import { createLogger, type LogStream, receiveLogMessage } from "../logs/index.ts";
-import { createRequestMetrics, listenForManagement, type ManagementListener, managementPlugin } from "../management/index.ts";
+import {
+  createRequestMetrics,
+  listenForManagement,
+  type ManagementListener,
+  managementPlugin,
+} from "../management/index.ts";
 import { workerModule } from "../worker-module.ts";
 import { accessLog } from "./access-log.ts";
 import { closeServer } from "./close-server.ts";
@@ -53,8 +61,8 @@ export interface DuckServer {
   reload(): Promise<void>;
   /** What the engine counts, now. */
   stats(): EngineStats;
-  /** The manager that owns the request threads. */
-  managers(): unknown;
+  /** Every thread of the process and the managers it owns. */
+  managers(): Promise<ThreadNode>;
   /** The configuration with all its defaults. */
   readonly config: ResolvedConfig;
   readonly log: Logger;
@@ -67,9 +75,12 @@ export interface DuckServer {
  * that cannot start.
  */
 export async function createServer(config: DuckConfig, options: CreateServerOptions = {}): Promise<DuckServer> {
-  const resolved = options.resolved ?? resolveConfig(config, { ...(options.root === undefined ? {} : { root: options.root }), env: {} });
+  const resolved =
+    options.resolved ??
+    resolveConfig(config, { ...(options.root === undefined ? {} : { root: options.root }), env: {} });
   const logger = await createLogger(resolved.log, options.logStream);
   const { requestHandling, server: settings } = resolved;
+  setLogger(logger);
   const engine = new Engine({
     hostPool: options.hostPool ?? defaultHostPool,
     workerModule,
@@ -102,12 +113,18 @@ async function buildApp(config: ResolvedConfig): Promise<EngineApp> {
 
 async function assemble(config: ResolvedConfig, logger: Logger, engine: Engine): Promise<DuckServer> {
   const forwarded = forwardedReader(config.server.trustProxy);
-  const gate = new RequestGate({ engine, forwarded });
+  const gate = new RequestGate({ engine, forwarded, stallTimeoutMs: config.server.requestTimeoutMs });
   const newId = (request: IncomingMessage): string => {
     const id = gate.idOf(request);
     return typeof id === "string" ? id : engine.idOfNumber(id);
   };
-  const app: FastifyApp = createFastifyApp({ config, logger, gate, allowed: (url) => engine.router.allowed(url), newId });
+  const app: FastifyApp = createFastifyApp({
+    config,
+    logger,
+    gate,
+    allowed: (url) => engine.router.allowed(url),
+    newId,
+  });
   const { fastify } = app;
   for (const plugin of config.plugins) await plugin.server?.(fastify, config);
 
@@ -119,7 +136,14 @@ async function assemble(config: ResolvedConfig, logger: Logger, engine: Engine):
     ready: () => {
       const { ready, draining, workers } = engine.stats();
       if (ready) return { ready };
-      return { ready, reason: draining ? "draining" : workers.ready === 0 ? "no request thread is ready" : "request threads cannot start" };
+      return {
+        ready,
+        reason: draining
+          ? "draining"
+          : workers.ready === 0
+            ? "no request thread is ready"
+            : "request threads cannot start",
+      };
     },
     report: () => report(engine.stats()),
   };
@@ -135,7 +159,9 @@ async function assemble(config: ResolvedConfig, logger: Logger, engine: Engine):
 
   let url: string | undefined;
   let listening = false;
+  let reloading: Promise<void> = Promise.resolve();
   let closing: Promise<CloseReport> | undefined;
+  let allowBlocking: (() => void) | undefined;
   let own: ManagementListener | undefined;
   return {
     config,
@@ -148,26 +174,41 @@ async function assemble(config: ResolvedConfig, logger: Logger, engine: Engine):
       if (closing !== undefined) throw new ServerStateError("The server is closed; make another one.");
       if (listening) throw new ServerStateError(`The server listens already, at ${url ?? "an address to come"}.`);
       listening = true;
-      await fastify.listen({ host: config.server.host, port: config.server.port });
-      if (typeof management.expose === "object") own = await listenForManagement({ settings: management, source, metrics });
-      url = urlOf(config, app.server.address() as AddressInfo);
+      await bind(app, config);
+      allowBlocking = forbidBlocking("a server listens here, and while this thread blocks it answers nobody");
+      if (typeof management.expose === "object")
+        own = await listenForManagement({ settings: management, source, metrics });
+      url = urlOf(config, app.server.address());
       return url;
     },
     close(): Promise<CloseReport> {
       closing ??= (async () => {
-        const report = await closeServer({ engine, server: app.server, fastify, timeoutMs: config.server.shutdownTimeoutMs });
+        const report = await closeServer({
+          engine,
+          server: app.server,
+          fastify,
+          timeoutMs: config.server.shutdownTimeoutMs,
+        });
         await own?.close();
+        allowBlocking?.();
+        setLogger(undefined);
         return report;
       })();
       return closing;
     },
     inject: (request) => fastify.inject(request as InjectOptions),
-    async reload(): Promise<void> {
-      if (closing !== undefined) throw new ServerStateError("The server is closing.");
-      await engine.reload(await buildApp(config));
+    reload(): Promise<void> {
+      // One after the other: each starts from the sources as they are then.
+      const next = reloading.then(async () => {
+        if (closing !== undefined) throw new ServerStateError("The server is closing.");
+        await engine.reload(await buildApp(config), config.server.shutdownTimeoutMs);
+        attachSockets(app.server, engine, gate);
+      });
+      reloading = next.catch(() => undefined);
+      return next;
     },
     stats: () => engine.stats(),
-    managers: () => engine.manager,
+    managers: () => managerTree(),
   };
 }
 
@@ -187,8 +228,22 @@ function report(stats: EngineStats) {
   };
 }
 
-function urlOf(config: ResolvedConfig, address: AddressInfo): string {
+/** Listens where the configuration says: host and port, `unix:/path`, or the socket that systemd hands over. */
+async function bind({ fastify, server }: FastifyApp, config: ResolvedConfig): Promise<void> {
+  const { host, port } = config.server;
+  if (process.env["LISTEN_FDS"] === "1" && process.env["LISTEN_PID"] === String(process.pid)) {
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen({ fd: 3 }, () => resolve());
+    });
+    return;
+  }
+  await fastify.listen(host.startsWith("unix:") ? { path: host.slice(5) } : { host, port });
+}
+
+function urlOf(config: ResolvedConfig, address: AddressInfo | string | null): string {
   const { host, https } = config.server;
+  if (address === null || typeof address === "string") return host;
   const name = host === "0.0.0.0" || host === "::" ? "localhost" : host.includes(":") ? `[${host}]` : host;
   return `${https === undefined ? "http" : "https"}://${name}:${address.port}`;
 }

@@ -4,8 +4,15 @@
  */
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
-import { type FastifyInstance, type FastifyReply, type FastifyRequest, LogController, fastify as makeFastify } from "fastify";
+import {
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+  fastify as makeFastify,
+} from "fastify";
 import type { Logger } from "pino";
+import { pathOf } from "../app/path.ts";
 import { problem, problemOf } from "../app/problem.ts";
 import type { ResolvedConfig } from "../config/types.ts";
 import type { MainRoute } from "../engine/in-flight.ts";
@@ -60,11 +67,16 @@ export function createFastifyApp(options: FastifyAppOptions): FastifyApp {
   let opened = false;
   let server: Server | undefined;
 
+  // A fetch-style app takes every path, so what has a path of its own comes before it: management, plugins' routes.
+  const managed = new Set([config.management.health, config.management.ready, config.management.metrics]);
+  const withPlugins = config.plugins.some((plugin) => plugin.server !== undefined);
+  const othersFirst = (url: string): boolean => withPlugins || managed.has(pathOf(url));
+
   const listener = (handler: (request: IncomingMessage, response: ServerResponse) => void) => {
     return (request: IncomingMessage, response: ServerResponse): void => {
       if (opened && !hooked) {
         const route = gate.find(request.method ?? "GET", request.url ?? "/");
-        if (route !== undefined) {
+        if (route !== undefined && !(route.info.kind === "fetch" && othersFirst(request.url ?? "/"))) {
           gate.enter(request, response, route, new RawSink(response, gate));
           return;
         }
@@ -75,11 +87,10 @@ export function createFastifyApp(options: FastifyAppOptions): FastifyApp {
 
   const fastify = makeFastify({
     loggerInstance: logger,
-    logController: new AccessLines(),
+    logController: new AccessLines({ requestIdLogLabel: "requestId" }),
     bodyLimit: bodyLimitBytes,
     trustProxy: trustProxy as boolean,
     genReqId: (request) => options.newId(request as IncomingMessage),
-    requestIdLogLabel: "requestId",
     forceCloseConnections: false,
     exposeHeadRoutes: true,
     clientErrorHandler(error, socket) {
@@ -97,6 +108,9 @@ export function createFastifyApp(options: FastifyAppOptions): FastifyApp {
         connectionsCheckingInterval: Math.max(50, Math.min(1000, Math.floor(requestTimeoutMs / 10))),
         requireHostHeader: true,
         noDelay: true,
+        // Where Node knows it (24.9 on): an offer of h2c is no reason not to answer in HTTP/1.1.
+        shouldUpgradeCallback: (request: IncomingMessage) =>
+          (server?.listenerCount("upgrade") ?? 0) > 0 && request.headers.upgrade?.toLowerCase() === "websocket",
       };
       const made =
         https === undefined
@@ -118,13 +132,21 @@ export function createFastifyApp(options: FastifyAppOptions): FastifyApp {
             };
           },
           validate: () => undefined,
-          deriveConstraint: (request: IncomingMessage) =>
-            gate.find(request.method ?? "GET", request.url ?? "/") === undefined ? undefined : "yes",
+          deriveConstraint: (request: IncomingMessage) => {
+            const route = gate.find(request.method ?? "GET", request.url ?? "/");
+            return route === undefined || route.info.kind === "fetch" ? undefined : "yes";
+          },
           mustMatchWhenDerived: true,
         } as never,
       },
     },
   }) as unknown as FastifyInstance;
+
+  fastify.setErrorHandler((error: Error, request, reply) => {
+    const said = problemOf(error, config.development, request.id);
+    if (said.status >= 500) request.log.error({ err: error }, "A plugin failed");
+    return reply.code(said.status).type(PROBLEM).send(JSON.stringify(said));
+  });
 
   const addHook = fastify.addHook;
   fastify.addHook = function (this: FastifyInstance, name: string, ...rest: unknown[]): FastifyInstance {
@@ -143,12 +165,15 @@ export function createFastifyApp(options: FastifyAppOptions): FastifyApp {
     },
     async open(): Promise<void> {
       const wasHooked = hooked;
-      await fastify.register(async (child) => routeApp(child, gate));
+      await fastify.register(async (child) => routeApp(child, gate, freeMethods(fastify, gate)));
       answerTheRest(fastify, options);
       fastify.addHook("onRequest", async (request, reply) => {
         if (hasTwoHosts(request.raw.rawHeaders)) {
           reply.raw.shouldKeepAlive = false;
-          await reply.code(400).type(PROBLEM).send(JSON.stringify(problem(400, "The request has two Host headers.")));
+          await reply
+            .code(400)
+            .type(PROBLEM)
+            .send(JSON.stringify(problem(400, "The request has two Host headers.")));
         }
       });
       await fastify.ready();
@@ -180,15 +205,25 @@ class AccessLines extends LogController {
   }
 }
 
+/**
+ * The methods of the app's route. A fetch-style app shares `/*` with plugins: where one of them has it (static files at
+ * the root do), the plugin comes first, and what it does not find goes to the app; see answerTheRest.
+ */
+function freeMethods(fastify: FastifyInstance, gate: RequestGate): readonly string[] {
+  if (!gate.isFetchApp) return METHODS;
+  const taken = (method: string, url: string): boolean => fastify.hasRoute({ method: method as "GET", url });
+  return METHODS.filter((method) => !taken(method, "/*") && !taken(method, "*"));
+}
+
 /** The app as one route of Fastify, in a scope of its own where bodies are left alone. */
-function routeApp(child: FastifyInstance, gate: RequestGate): void {
+function routeApp(child: FastifyInstance, gate: RequestGate, methods: readonly string[]): void {
   child.removeAllContentTypeParsers();
   child.addContentTypeParser("*", (_request, _payload, done) => done(null));
   child.route({
-    method: METHODS as never,
+    method: methods as never,
     url: "/*",
     exposeHeadRoute: false,
-    constraints: { duckApp: "yes" } as never,
+    ...(gate.isFetchApp ? {} : { constraints: { duckApp: "yes" } as never }),
     config: { duckApp: true } as never,
     handler(request, reply) {
       const route: MainRoute | undefined = gate.find(request.raw.method ?? "GET", request.raw.url ?? "/");
@@ -199,12 +234,19 @@ function routeApp(child: FastifyInstance, gate: RequestGate): void {
 }
 
 function answerTheRest(fastify: FastifyInstance, options: FastifyAppOptions): void {
+  const { gate } = options;
   try {
     fastify.setNotFoundHandler((request, reply) => {
       const { method, url } = request.raw;
+      const app = gate.isFetchApp ? gate.find(method ?? "GET", url ?? "/") : undefined;
+      if (app !== undefined && !hasTwoHosts(request.raw.rawHeaders)) {
+        gate.enter(request.raw, reply.raw, app, new FastifySink(reply, gate));
+        return reply;
+      }
       const allowed = options.allowed(url ?? "/");
       reply.type(PROBLEM);
-      if (allowed.length === 0) return reply.code(404).send(JSON.stringify(problem(404, "No route has this path.", { requestId: request.id })));
+      if (allowed.length === 0)
+        return reply.code(404).send(JSON.stringify(problem(404, "No route has this path.", { requestId: request.id })));
       reply.header("allow", allowed.join(", "));
       if (method === "OPTIONS") return reply.removeHeader("content-type").code(204).send();
       const detail = `This path takes ${allowed.join(", ")}, not ${method}.`;
@@ -213,11 +255,6 @@ function answerTheRest(fastify: FastifyInstance, options: FastifyAppOptions): vo
   } catch {
     // A plugin has brought its own; then it answers for what nobody has a route for.
   }
-  fastify.setErrorHandler((error: Error, request, reply) => {
-    const said = problemOf(error, options.config.development, request.id);
-    if (said.status >= 500) request.log.error({ err: error }, "A plugin failed");
-    return reply.code(said.status).type(PROBLEM).send(JSON.stringify(said));
-  });
 }
 
 function tls(https: NonNullable<ResolvedConfig["server"]["https"]>): Record<string, unknown> {

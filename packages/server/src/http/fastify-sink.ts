@@ -3,8 +3,8 @@ import { Readable } from "node:stream";
 import type { FastifyReply } from "fastify";
 import type { ContentType } from "../app/encode-reply.ts";
 import type { ReplySink } from "../engine/in-flight.ts";
-import type { ServerPhase } from "./server-phase.ts";
 import { responseHeaders, takeHeader } from "./header-lines.ts";
+import type { ServerPhase } from "./server-phase.ts";
 
 export class FastifySink implements ReplySink {
   readonly #reply: FastifyReply;

@@ -2,8 +2,11 @@
 import type { ServerResponse } from "node:http";
 import { CONTENT_TYPES, type ContentType } from "../app/encode-reply.ts";
 import type { ReplySink } from "../engine/in-flight.ts";
-import type { ServerPhase } from "./server-phase.ts";
 import { responseHeaders, takeHeader } from "./header-lines.ts";
+import type { ServerPhase } from "./server-phase.ts";
+
+/** So much of a streamed answer may wait for its client here, beside the pieces on their way. */
+const MOST_BUFFERED_BYTES = 512 * 1024;
 
 export class RawSink implements ReplySink {
   readonly #response: ServerResponse;
@@ -24,16 +27,20 @@ export class RawSink implements ReplySink {
       if (contentType === 0) response.writeHead(status, ["content-length", `${length}`]);
       else response.writeHead(status, ["content-type", CONTENT_TYPES[contentType], "content-length", `${length}`]);
       response.end(body);
+      if (response.writableLength > 0) this.#watch();
       return;
     }
     const flat = responseHeaders(contentType, headers);
     const stated = takeHeader(flat, "content-length");
-    if (body !== null) flat.push("content-length", `${typeof body === "string" ? Buffer.byteLength(body) : body.byteLength}`);
-    else if (stated !== undefined && (status === 304 || response.req.method === "HEAD")) flat.push("content-length", stated);
+    if (body !== null)
+      flat.push("content-length", `${typeof body === "string" ? Buffer.byteLength(body) : body.byteLength}`);
+    else if (stated !== undefined && (status === 304 || response.req.method === "HEAD"))
+      flat.push("content-length", stated);
     else if (status !== 204 && status !== 304 && response.req.method !== "HEAD") flat.push("content-length", "0");
     response.writeHead(status, flat);
     if (body === null) response.end();
     else response.end(body);
+    if (response.writableLength > 0) this.#watch();
   }
 
   begin(status: number, contentType: ContentType, headers: string | null): void {
@@ -45,11 +52,16 @@ export class RawSink implements ReplySink {
 
   write(chunk: string | Uint8Array, onDrain: () => void): boolean {
     if (this.#response.destroyed) return true;
-    if (this.#response.write(chunk)) return true;
+    // More than Node's own high-water mark, so that the next pieces come while these leave.
+    if (this.#response.write(chunk) || this.#response.writableLength < MOST_BUFFERED_BYTES) return true;
     if (this.#drain === undefined) {
-      this.#response.on("drain", () => this.#drain?.());
+      this.#response.on("drain", () => {
+        this.#response.socket?.setTimeout(0);
+        this.#drain?.();
+      });
     }
     this.#drain = onDrain;
+    this.#watch();
     return false;
   }
 
@@ -59,5 +71,10 @@ export class RawSink implements ReplySink {
 
   destroy(): void {
     this.#response.destroy();
+  }
+
+  /** A client that takes not one byte for so long is cut; Node destroys the socket at its timeout. */
+  #watch(): void {
+    this.#response.socket?.setTimeout(this.#phase.stallTimeoutMs);
   }
 }

@@ -12,17 +12,20 @@ import { STREAM_BODY_ABOVE_BYTES } from "../engine/wire.ts";
 import { type Collected, collectBody } from "./collect-body.ts";
 import { Connection } from "./connection.ts";
 import { hasTwoHosts, originForm } from "./hygiene.ts";
+import type { ServerPhase } from "./server-phase.ts";
 
 /** Ids that are taken over from `x-request-id`. */
 const WELL_FORMED_ID = /^[\w.:@/+=-]{1,128}$/;
 
 export interface RequestGateOptions {
+  readonly stallTimeoutMs: number;
   readonly engine: Engine;
   /** The client's address behind trusted proxies; undefined where none are trusted. */
   readonly forwarded: ((request: IncomingMessage) => { ip: string; secure: boolean }) | undefined;
 }
 
-export class RequestGate {
+export class RequestGate implements ServerPhase {
+  readonly stallTimeoutMs: number;
   readonly #engine: Engine;
   readonly #forwarded: RequestGateOptions["forwarded"];
   readonly #onGone: (request: InFlight) => void;
@@ -31,12 +34,18 @@ export class RequestGate {
   constructor(options: RequestGateOptions) {
     this.#engine = options.engine;
     this.#forwarded = options.forwarded;
+    this.stallTimeoutMs = options.stallTimeoutMs;
     this.#onGone = (request) => this.#engine.clientGone(request);
   }
 
   /** No more requests are taken, and every answer ends its connection. */
   get draining(): boolean {
     return this.#engine.draining;
+  }
+
+  /** Is it one fetch function that takes every path? */
+  get isFetchApp(): boolean {
+    return this.#engine.router.find("GET", "/")?.info.kind === "fetch";
   }
 
   /** The route of a request, if the app has one. */

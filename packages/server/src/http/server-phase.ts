@@ -1,4 +1,7 @@
-/** Whether the server is on its way down: every answer then ends its connection. */
+/** What sinks have to know of the server. */
 export interface ServerPhase {
+  /** It is on its way down: every answer ends its connection. */
   readonly draining: boolean;
+  /** How long a client may take none of its answer; 0 for ever. */
+  readonly stallTimeoutMs: number;
 }

@@ -1,7 +1,7 @@
 /** WebSockets on main: the handshake, pings, limits, and what each side may have on its way. The `ws` library speaks the protocol. */
 import type { IncomingMessage, Server } from "node:http";
-import type { Duplex } from "node:stream";
 import { STATUS_CODES } from "node:http";
+import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import { CONTENT_TYPES, type ContentType } from "../app/encode-reply.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -17,9 +17,18 @@ const MOST_BUFFERED_BYTES = 16 * 1024 * 1024;
 const MOST_UNHANDLED_BYTES = 1024 * 1024;
 const MOST_UNHANDLED_MESSAGES = 256;
 
-/** Answers upgrade requests, where the app has WebSocket routes. Those of others are left to plugins, or refused. */
+/** A peer that does not answer a close is cut after so long. */
+const CLOSE_MS = 1000;
+
+const attached = new WeakSet<Server>();
+
+/**
+ * Answers upgrade requests, where the app has WebSocket routes; called again after a reload, which may have brought some.
+ * Those of others are left to plugins, or refused.
+ */
 export function attachSockets(server: Server, engine: Engine, gate: RequestGate): void {
-  if (!engine.hasSockets) return;
+  if (!engine.hasSockets || attached.has(server)) return;
+  attached.add(server);
   const byLimit = new Map<number, WebSocketServer>();
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     const route = engine.router.find("GET", request.url ?? "/");
@@ -33,7 +42,12 @@ export function attachSockets(server: Server, engine: Engine, gate: RequestGate)
     const limit = route.info.maxMessageBytes ?? DEFAULT_MESSAGE_BYTES;
     let sockets = byLimit.get(limit);
     if (sockets === undefined) {
-      sockets = new WebSocketServer({ noServer: true, maxPayload: limit, clientTracking: false, perMessageDeflate: false });
+      sockets = new WebSocketServer({
+        noServer: true,
+        maxPayload: limit,
+        clientTracking: false,
+        perMessageDeflate: false,
+      });
       byLimit.set(limit, sockets);
     }
     new MainSocket(request, socket, head, route, sockets, engine, gate);
@@ -93,8 +107,13 @@ class MainSocket implements SocketSink, ReplySink {
     if (socket.bufferedAmount > MOST_BUFFERED_BYTES) socket.terminate();
   }
   close(code: number, reason: string): void {
-    if (this.#socket === undefined) this.#duplex.destroy();
-    else this.#socket.close(code, reason);
+    const socket = this.#socket;
+    if (socket === undefined) {
+      this.#duplex.destroy();
+      return;
+    }
+    socket.close(code, reason);
+    setTimeout(() => socket.terminate(), CLOSE_MS).unref();
   }
   taken(bytes: number): void {
     this.#unhandledBytes -= bytes;

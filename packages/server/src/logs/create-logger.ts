@@ -21,7 +21,9 @@ export async function createLogger(settings: ResolvedConfig["log"], stream?: Log
   const pretty = settings.pretty === "auto" ? onTerminal : settings.pretty;
   const plain = stream ?? pino.destination({ dest: 1, sync: false, maxLength: longestBacklogBytes });
   const output = pretty ? await prettify(plain, onTerminal && !process.env.NO_COLOR) : plain;
-  const logger = pino({ level: settings.level, base: { pid: process.pid, thread: "main" } }, output);
+  // What main writes of a request names the request's thread; everything else is main's own.
+  const mixin = (fields: object): object => ("thread" in fields ? {} : { thread: "main" });
+  const logger = pino({ level: settings.level, base: { pid: process.pid }, mixin }, output);
   registerOutput(logger, output);
   return logger;
 }

@@ -4,7 +4,7 @@ import { errorFields, stringifyFields } from "./fields.ts";
 import type { LogWireMessage } from "./wire.ts";
 
 /** A line's method: `log.info("text")` or `log.info({ fields }, "text")`, as pino has it; `%s` and the rest are filled in. */
-export interface LogMethod {
+interface LogMethod {
   (message: string, ...rest: unknown[]): void;
   (fields: object, message?: string, ...rest: unknown[]): void;
 }

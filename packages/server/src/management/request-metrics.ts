@@ -2,7 +2,7 @@
 const bucketSeconds: readonly number[] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
 /** One method on one route. */
-export interface RouteDurations {
+interface RouteDurations {
   readonly method: string;
   readonly route: string;
   /** How many took at most this many seconds, one bucket an entry. */

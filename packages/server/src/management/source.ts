@@ -6,7 +6,7 @@ export interface ManagementSource {
 }
 
 /** Request threads, counted. */
-export interface WorkersReport {
+interface WorkersReport {
   readonly wanted: number;
   readonly ready: number;
   readonly busy: number;

@@ -1,3 +1,5 @@
+import { STREAM_WINDOW } from "../wire.ts";
+
 /** A request's body in the worker while it comes in: pieces from main, handed to whoever reads the web stream. */
 export class BodySource {
   readonly stream: ReadableStream<Uint8Array>;
@@ -12,6 +14,7 @@ export class BodySource {
   /** @param credit tells main that so many pieces have been taken. */
   constructor(credit: (chunks: number) => void) {
     this.#credit = credit;
+    credit(STREAM_WINDOW);
     this.stream = new ReadableStream<Uint8Array>(
       {
         pull: async (controller) => {

@@ -3,10 +3,11 @@ import { AsyncResource } from "node:async_hooks";
 import type { AppDefinition } from "../../app/define-app.ts";
 import { type EncodedReply, encodeReply, flatHeaderLines, PROBLEM_TYPE } from "../../app/encode-reply.ts";
 import { problemOf, statusOf } from "../../app/problem.ts";
+import { requestIdVar } from "../../app/request-id.ts";
 import { validateParts } from "../../app/validation.ts";
 import { HttpError } from "../../errors.ts";
 import type { WorkerLogger } from "../../logs/worker-logger.ts";
-import { readRequest, REQUEST_FIELDS, STREAMED_BODY } from "../envelope.ts";
+import { REQUEST_FIELDS, readRequest, STREAMED_BODY } from "../envelope.ts";
 import { AWAITING, DONE, type Slots } from "../slots.ts";
 import type { FromWorker, ToWorker } from "../wire.ts";
 import { BodySource } from "./body-source.ts";
@@ -127,7 +128,7 @@ export class RequestHost {
     let outcome: EncodedReply | Promise<EncodedReply>;
     try {
       // Its own scope: what a handler enters (AsyncLocalStorage.enterWith, context variables) stays its own.
-      outcome = scope.runInAsyncScope(this.#invoke, this, ctx, route);
+      outcome = scope.runInAsyncScope(this.#enter, this, ctx, route);
     } catch (error) {
       outcome = this.#explain(error, ctx);
     }
@@ -146,6 +147,10 @@ export class RequestHost {
     if (route.samples <= NOTICES || costUs > NOTICE_US) this.#replies.notice(slot, costUs, ended);
     void this.#settle(outcome, ctx, costUs, safe);
     return ended;
+  }
+
+  #enter(ctx: RequestContext, route: RunnableRoute): EncodedReply | Promise<EncodedReply> {
+    return requestIdVar.run(ctx.id, () => this.#invoke(ctx, route));
   }
 
   /** Validation, handler, encoding: the value where all of that is synchronous, else a promise. */
@@ -252,7 +257,8 @@ export class RequestHost {
       }
     }
     const status = statusOf(cause);
-    if (status >= 500) log.error({ err: cause, requestId: ctx.id, method: ctx.method, url: ctx.url }, "A handler failed");
+    if (status >= 500)
+      log.error({ err: cause, requestId: ctx.id, method: ctx.method, url: ctx.url }, "A handler failed");
     const headers = HttpError.is(cause) && cause.headers !== undefined ? Object.entries(cause.headers).flat() : [];
     let lines: string | null = null;
     try {

@@ -74,8 +74,9 @@ export class StreamPump {
         const now = performance.now();
         this.#streak = now - asked < FAST_MS ? this.#streak + 1 : 0;
         if (step.done === true) break;
-        if (!this.#headSent) this.#head(step.value);
-        const waits = this.#piece(step.value, now);
+        const piece = typeof step.value === "string" ? step.value : bytesOf(step.value);
+        if (!this.#headSent) this.#head(piece);
+        const waits = this.#piece(piece, now);
         if (waits !== undefined) await waits;
         if (this.#cancelled) break;
         if (now - slice > SLICE_MS) {
@@ -108,23 +109,23 @@ export class StreamPump {
   }
 
   /** Takes a piece; a promise where it has to wait for credit. */
-  #piece(value: unknown, now: number): Promise<void> | undefined {
-    if (typeof value === "string") {
-      if (value === "") return undefined;
+  #piece(piece: string | Uint8Array, now: number): Promise<void> | undefined {
+    if (typeof piece === "string") {
+      if (piece === "") return undefined;
       if (this.#text === "") this.#textSince = now;
-      this.#text += value;
-      const joins = this.#streak >= FAST_STREAK && this.#text.length < JOINED_BYTES && now - this.#textSince < JOINED_MS;
+      this.#text += piece;
+      const joins =
+        this.#streak >= FAST_STREAK && this.#text.length < JOINED_BYTES && now - this.#textSince < JOINED_MS;
       if (!joins) return this.#flush();
       this.#flushSoon();
       return undefined;
     }
-    const bytes = bytesOf(value);
-    if (bytes.byteLength === 0) return undefined;
-    if (this.#text === "" && bytes.byteLength <= CHUNK_BYTES && this.#credit > 0) {
-      this.#sendBytes(bytes);
+    if (piece.byteLength === 0) return undefined;
+    if (this.#text === "" && piece.byteLength <= CHUNK_BYTES && this.#credit > 0) {
+      this.#sendBytes(piece);
       return undefined;
     }
-    return this.#sendAll(bytes);
+    return this.#sendAll(piece);
   }
 
   /** Should the source pause now, what has been joined leaves at the end of this turn. */

@@ -30,8 +30,8 @@ export class Vitals {
     const loop = performance.eventLoopUtilization();
     const busy = performance.eventLoopUtilization(loop, this.#loop).utilization;
     this.#loop = loop;
-    const externalBytes = memory.external + memory.arrayBuffers;
-    this.#post({ type: "vitals", heapBytes: memory.heapUsed, externalBytes, busy });
+    // `external` holds the Buffers too, which resource limits do not count.
+    this.#post({ type: "vitals", heapBytes: memory.heapUsed, externalBytes: memory.external, busy });
     if (this.#quiet) this.stop();
     this.#quiet = true;
   };

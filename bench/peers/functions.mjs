@@ -1,0 +1,6 @@
+/** What the pools of the peers run. */
+export function noop() {}
+
+export function length(bytes) {
+  return bytes.byteLength;
+}

@@ -1,0 +1,3 @@
+import makeSynchronous from "make-synchronous";
+
+export const echo = makeSynchronous(async (value) => value);

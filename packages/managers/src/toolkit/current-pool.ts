@@ -1,0 +1,121 @@
+/** Which pool a threaded function runs in when nobody says. */
+import { availableParallelism } from "node:os";
+import { currentThread, lineageLinks, rootShared, type ThreadLink, threadWide } from "@duck-ts/runtime/internal";
+import { newHead } from "../board.ts";
+import { handles } from "../manager.ts";
+import type { Introduction } from "../protocol.ts";
+import { known, nameOf, registryVersion } from "../registry.ts";
+import { createManager } from "../resolver.ts";
+import { ask } from "../service-client.ts";
+import { ThreadPoolManager } from "../thread-pool-manager.ts";
+
+/** The id of the pool of an open `entrypoint()`. */
+export const ENTRYPOINT_POOL = "duck:entrypoint";
+/** The id of the process's default pool. */
+export const DEFAULT_POOL = "duck:threaded";
+
+/** The word of the root's shared memory that says whether somebody makes the default pool, or has made it. */
+const DEFAULT_POOL_WORD = 8;
+const NONE = 0;
+const MAKING = 1;
+const MADE = 2;
+/** Making it takes microseconds. A thread that died over it must not stop the others for ever. */
+const MAKING_MS = 1_000;
+
+/**
+ * How many threads a pool has when nobody says: `DUCK_POOL_SIZE`, else as many as there are cores, but 4 at least and
+ * 32 at most (aiomisc's rule).
+ *
+ * @throws RangeError if DUCK_POOL_SIZE is something else than a whole number from 1 to 1024.
+ */
+export function defaultPoolSize(): number {
+  const given = process.env.DUCK_POOL_SIZE?.trim();
+  if (given === undefined || given === "") return Math.min(Math.max(availableParallelism(), 4), 32);
+  const size = Number(given);
+  if (!Number.isInteger(size) || size < 1 || size > 1024) {
+    throw new RangeError(`The environment variable DUCK_POOL_SIZE must be a whole number from 1 to 1024, got ${JSON.stringify(given)}.`);
+  }
+  return size;
+}
+
+/**
+ * The pool for what is called here: that of an open entrypoint of the process, else the process's default pool, which
+ * the root thread owns whoever needs it first. Blocks at most for a round trip to the supervisor, and only after a
+ * manager was made or forgotten somewhere.
+ */
+export function currentPool(): ThreadPoolManager {
+  const open = find(ENTRYPOINT_POOL);
+  if (open !== undefined && (open.state === "running" || open.state === "stopping")) return open;
+  return defaultPool();
+}
+
+/** The process's default pool if it was made already. */
+export function existingDefaultPool(): ThreadPoolManager | undefined {
+  return find(DEFAULT_POOL);
+}
+
+function defaultPool(): ThreadPoolManager {
+  const found = find(DEFAULT_POOL);
+  if (found?.state === "running") return found;
+  const { words } = rootShared();
+  const claimed = Atomics.compareExchange(words, DEFAULT_POOL_WORD, NONE, MAKING) === NONE;
+  if (!claimed && Atomics.load(words, DEFAULT_POOL_WORD) === MAKING) Atomics.wait(words, DEFAULT_POOL_WORD, MAKING, MAKING_MS);
+  const pool = make();
+  // Started before anyone else may look: whoever finds it can use it.
+  if (pool.state === "idle" || pool.state === "stopped") startOnce(pool);
+  Atomics.store(words, DEFAULT_POOL_WORD, MADE);
+  Atomics.notify(words, DEFAULT_POOL_WORD);
+  return pool;
+}
+
+function startOnce(pool: ThreadPoolManager): void {
+  try {
+    pool.start({ maxWorkers: defaultPoolSize(), threadNamePrefix: "duck:threaded" });
+  } catch (error) {
+    if (pool.state !== "running") throw error; // else another thread was faster
+  }
+}
+
+/** The default pool, made in the root's name if it is not there. */
+function make(): ThreadPoolManager {
+  const isRoot = currentThread().parent === null;
+  const mine = known().own.get(nameOf("thread", DEFAULT_POOL));
+  if (mine instanceof ThreadPoolManager) return mine;
+  // The root is the first to need it: it need not ask, and must not, since there may be no supervisor yet to answer.
+  if (isRoot && Atomics.load(rootShared().words, DEFAULT_POOL_WORD) !== MADE) return createManager("thread", DEFAULT_POOL) as ThreadPoolManager;
+  const root = lineageLinks(currentThread()).slice(-1) as ThreadLink[];
+  const create: Introduction = { key: `${currentThread().id}:thread:default-pool`, kind: "thread", id: DEFAULT_POOL, owner: root, head: newHead() };
+  return handleOf(ask<Introduction>({ op: "resolve", kind: "thread", id: DEFAULT_POOL, create }));
+}
+
+type Found = { readonly version: number; readonly pool: ThreadPoolManager | undefined };
+
+const looked = (): Map<string, Found> => threadWide("toolkit-pools", () => new Map());
+
+/** The pool of this id that this thread or an ancestor owns. */
+function find(id: string): ThreadPoolManager | undefined {
+  const version = registryVersion();
+  const before = looked().get(id);
+  if (before?.version === version) return before.pool;
+  const pool = lookUp(id);
+  looked().set(id, { version, pool });
+  return pool;
+}
+
+function lookUp(id: string): ThreadPoolManager | undefined {
+  const own = known().own.get(nameOf("thread", id));
+  if (own instanceof ThreadPoolManager) return own;
+  const isRoot = currentThread().parent === null;
+  // What a child makes in the root's name the root does not have in its own registry.
+  if (isRoot && (id !== DEFAULT_POOL || Atomics.load(rootShared().words, DEFAULT_POOL_WORD) === NONE)) return undefined;
+  const intro = ask<Introduction | undefined>({ op: "resolve", kind: "thread", id, create: undefined });
+  return intro === undefined ? undefined : handleOf(intro);
+}
+
+function handleOf(intro: Introduction): ThreadPoolManager {
+  const existing = handles().get(intro.key);
+  if (existing instanceof ThreadPoolManager) return existing;
+  const pool = ThreadPoolManager.make(intro);
+  handles().set(intro.key, pool);
+  return pool;
+}

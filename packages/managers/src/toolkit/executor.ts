@@ -1,0 +1,57 @@
+/** Where a threaded function runs, and how its caller's options reach that place. */
+import type { Task, TaskCall, TaskFuture } from "@duck-ts/runtime";
+import type { SubmitOptions } from "../options.ts";
+import { currentPool } from "./current-pool.ts";
+import { submitSeparate } from "./submit-separate.ts";
+
+/** What takes tasks: a `ThreadPoolManager`, a `LoopManager`, a `ThreadPoolExecutor`. */
+export interface TaskExecutor {
+  submitTask<R>(call: TaskCall<R> | Task<[], R>, options?: SubmitOptions): TaskFuture<R>;
+}
+
+/** What `.with()` takes. */
+export interface ThreadedOptions {
+  /** Runs it there instead of in the current pool. */
+  readonly executor?: TaskExecutor | undefined;
+  /** The task type that the executor wants. */
+  readonly taskType?: string | undefined;
+  /** Cancels the call when aborted. */
+  readonly signal?: AbortSignal | undefined;
+  /** From the call to its result, in milliseconds. */
+  readonly timeoutMs?: number | undefined;
+  /** What is moved to the thread instead of copied. */
+  readonly transfer?: SubmitOptions["transfer"];
+  /** Whether the pool logs a failure. Default true. */
+  readonly logException?: boolean | undefined;
+}
+
+/** What `.with()` takes where each call has a thread of its own. */
+export interface SeparateOptions extends Omit<ThreadedOptions, "executor" | "taskType"> {
+  /** `false`: the process does not end before the thread has. Default `true`: only what somebody awaits is waited for. */
+  readonly detach?: boolean | undefined;
+}
+
+/** Either of the two places. */
+export type Place = { readonly separate: false; readonly options: ThreadedOptions } | { readonly separate: true; readonly options: SeparateOptions };
+
+const POOLED = ["executor", "taskType", "signal", "timeoutMs", "transfer", "logException"];
+const SEPARATE = ["detach", "signal", "timeoutMs", "transfer", "logException"];
+
+/** @throws TypeError for an option that is not there, or an executor that is none. */
+export function checkPlace(place: Place, where: string): void {
+  const known = place.separate ? SEPARATE : POOLED;
+  if (typeof place.options !== "object" || place.options === null) throw new TypeError(`${where}: expected an object of options.`);
+  for (const name of Object.keys(place.options)) {
+    if (!known.includes(name)) throw new TypeError(`${where}: there is no option ${JSON.stringify(name)}. Known: ${known.join(", ")}.`);
+  }
+  if (!place.separate && place.options.executor !== undefined && typeof (place.options.executor as Partial<TaskExecutor>).submitTask !== "function") {
+    throw new TypeError(`${where}: executor must be a ThreadPoolManager or a ThreadPoolExecutor.`);
+  }
+}
+
+/** Runs the call where its options say. `caller`: whose frames the error's stack leaves out. */
+export function submitTo<R>(place: Place, call: TaskCall<R>, caller: (...args: never[]) => unknown): TaskFuture<R> {
+  if (place.separate) return submitSeparate(call, place.options, caller);
+  const { executor, ...options } = place.options;
+  return (executor ?? currentPool()).submitTask(call, options);
+}

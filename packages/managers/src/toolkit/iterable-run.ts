@@ -1,0 +1,162 @@
+/** One run of an iterable, from the first `next()` to the end of its body: what stands behind a `ThreadedIterator`. */
+import { type TaskFuture, TaskCancelledError, TaskTimeoutError, WorkerCrashedError } from "@duck-ts/runtime";
+import { captureContext, futureInternals, runWithContext, taskRefOf, type TaskCall } from "@duck-ts/runtime/internal";
+import { type Place, submitTo } from "./executor.ts";
+import { Intake, type Waiter } from "./stream/intake.ts";
+import { produce } from "./stream/produce.ts";
+import { NOTHING } from "./stream/ring.ts";
+import { FINALLY_THREW, LIFE, NOT_BEGUN, REVOKED } from "./stream/words.ts";
+
+export type RunOptions = { readonly maxSize: number; readonly closeTimeoutMs: number };
+
+/** How long a body has, after its signal was aborted, before its task is cancelled and its thread may be terminated. */
+const ABORT_GRACE_MS = 500;
+
+const FINISHED: IteratorReturnResult<undefined> = Object.freeze({ done: true, value: undefined });
+
+export class IterableRun {
+  readonly #call: TaskCall<unknown>;
+  readonly #place: Place;
+  readonly #options: RunOptions;
+  readonly #context: ReturnType<typeof captureContext>;
+  readonly #intake: Intake;
+  #future: TaskFuture<void> | undefined;
+  #settled: Promise<void> | undefined;
+  /** Left by its consumer, in whatever way. */
+  #closed = false;
+  /** Everything was given and told. */
+  #over = false;
+  #closing: Promise<void> | undefined;
+  /** What the next `next()` throws, once. */
+  #failure: { readonly thrown: unknown } | undefined;
+  #forgetSignal: (() => void) | undefined;
+
+  constructor(call: TaskCall<unknown>, place: Place, options: RunOptions) {
+    this.#call = call;
+    const { signal, ...rest } = place.options;
+    this.#place = { ...place, options: rest };
+    this.#options = options;
+    this.#context = captureContext();
+    this.#intake = new Intake({ maxSize: options.maxSize, label: `the iterable ${call.task.name}`, finished: () => this.#finished(), keepAlive: false });
+    if (signal !== undefined) this.#follow(signal);
+  }
+
+  get closed(): boolean {
+    return this.#closed || this.#over;
+  }
+
+  next(): Promise<IteratorResult<unknown, undefined>> {
+    if (this.#failure !== undefined) {
+      const { thrown } = this.#failure;
+      this.#failure = undefined;
+      return Promise.reject(thrown);
+    }
+    if (this.#closed || this.#over) return Promise.resolve(FINISHED);
+    try {
+      if (this.#future === undefined) this.#start();
+      const value = this.#intake.takeNow();
+      if (value !== NOTHING) return Promise.resolve({ done: false, value });
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return new Promise((resolve, reject) => {
+      const waiter: Waiter = {
+        give: (value) => resolve({ done: false, value }),
+        fail: reject,
+        end: () => {
+          this.#end();
+          if (this.#failure === undefined) return resolve(FINISHED);
+          const { thrown } = this.#failure;
+          this.#failure = undefined;
+          reject(thrown);
+        },
+      };
+      this.#intake.request(waiter);
+    });
+  }
+
+  /** Fulfilled when the body has ended, its `finally` included. Always the same promise. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  #start(): void {
+    const { task, args } = this.#call;
+    const stream = this.#intake.passport();
+    const future = runWithContext(this.#context, () => submitTo(this.#place, produce(stream, taskRefOf(task), args), this.next));
+    this.#future = future;
+    const over = (): void => {
+      this.#intake.shut(); // also where it failed from outside: then its body is to end
+      this.#intake.serve();
+    };
+    // A `then`, not a callback: it counts as awaiting, so that a full pool can run the body beside the task that awaits.
+    this.#settled = future.then(over, over);
+  }
+
+  #finished(): boolean {
+    if (this.#closed) return true;
+    if (this.#future?.done !== true) return false;
+    const outcome = futureInternals.outcome(this.#future as TaskFuture<unknown>);
+    // Ended from outside, it may have had an item in the making that will never come.
+    if (outcome?.ok === false && isFromOutside(outcome.thrown)) return true;
+    return this.#intake.count <= 0;
+  }
+
+  #end(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#forgetSignal?.();
+    this.#intake.dispose();
+    if (this.#closed || this.#future === undefined) return;
+    const outcome = futureInternals.outcome(this.#future as TaskFuture<unknown>);
+    if (outcome?.ok === false) this.#failure = { thrown: outcome.thrown };
+  }
+
+  async #close(): Promise<void> {
+    const wasOver = this.#over;
+    this.#closed = true;
+    this.#forgetSignal?.();
+    this.#intake.shut();
+    this.#intake.serve();
+    if (wasOver || this.#future === undefined) {
+      this.#intake.dispose();
+      return;
+    }
+    const future = this.#future;
+    if (Atomics.compareExchange(this.#intake.words, LIFE, NOT_BEGUN, REVOKED) === NOT_BEGUN) future.cancel("the iterable was closed before it began");
+    const { closeTimeoutMs } = this.#options;
+    const timer = closeTimeoutMs === Number.POSITIVE_INFINITY ? undefined : setTimeout(() => future.cancel(`the iterable was closed, and its body had not ended ${closeTimeoutMs} ms later`), closeTimeoutMs);
+    await this.#settled;
+    clearTimeout(timer);
+    this.#intake.dispose();
+    const outcome = futureInternals.outcome(future as TaskFuture<unknown>);
+    if (outcome?.ok !== false) return;
+    // What it threw while nobody read any more is nobody's; a `finally` that failed or never ran is the caller's.
+    const threw = Atomics.load(this.#intake.words, LIFE) === FINALLY_THREW;
+    if (threw || outcome.thrown instanceof WorkerCrashedError) throw outcome.thrown;
+  }
+
+  #follow(signal: AbortSignal): void {
+    const abort = (): void => {
+      if (this.#closed || this.#over) return;
+      this.#failure = { thrown: new TaskCancelledError("The iterable was closed: its signal was aborted.", signal.reason) };
+      const closing = this.close();
+      const timer = setTimeout(() => this.#future?.cancel(signal.reason), ABORT_GRACE_MS);
+      closing.then(
+        () => clearTimeout(timer),
+        () => clearTimeout(timer),
+      );
+    };
+    if (signal.aborted) {
+      abort();
+      return;
+    }
+    signal.addEventListener("abort", abort, { once: true });
+    this.#forgetSignal = () => signal.removeEventListener("abort", abort);
+  }
+}
+
+function isFromOutside(thrown: unknown): boolean {
+  return thrown instanceof WorkerCrashedError || thrown instanceof TaskCancelledError || thrown instanceof TaskTimeoutError;
+}

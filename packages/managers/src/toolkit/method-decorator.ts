@@ -1,0 +1,32 @@
+/** `threaded` and `threadedSeparate` as standard decorators of methods. */
+import type { TaskFuture } from "@duck-ts/runtime";
+import type { AnyFunction } from "./declaration.ts";
+import { inThread } from "./in-thread.ts";
+import { keepOriginal } from "./registered-classes.ts";
+import type { ThreadedIterator } from "./threaded-iterator.ts";
+
+/** What a standard decorator is given beside a method. */
+export interface MethodContext {
+  readonly kind: "method";
+  readonly name: string | symbol;
+  readonly private: boolean;
+}
+
+/** A method that runs in another thread. */
+export type ThreadedMethod<This, A extends unknown[], R> = R extends Generator<infer T, unknown, unknown> ? (this: This, ...args: A) => ThreadedIterator<T> : (this: This, ...args: A) => TaskFuture<Awaited<R>>;
+
+export function isMethodContext(value: unknown): value is MethodContext {
+  return typeof value === "object" && value !== null && (value as Partial<MethodContext>).kind === "method" && "addInitializer" in value;
+}
+
+/** Stands for `inThread(this).method(...)`. */
+export function decorateMethod(method: AnyFunction, { name, private: isPrivate }: MethodContext, separate: boolean): AnyFunction {
+  if (isPrivate || typeof name === "symbol") throw new TypeError(`A threaded method needs a public name that is a string; ${String(name)} cannot be found from another thread.`);
+  const replacement = function (this: object, ...args: unknown[]): unknown {
+    const methods = (separate ? inThread(this, { separate: true }) : inThread(this)) as unknown as Record<string, (...given: unknown[]) => unknown>;
+    return methods[name]?.(...args);
+  };
+  Object.defineProperty(replacement, "name", { value: name, configurable: true });
+  keepOriginal(replacement, method as (...args: unknown[]) => unknown);
+  return replacement;
+}

@@ -1,0 +1,101 @@
+import { ItemReader, ItemWriter } from "./item-codec.ts";
+import { PUBLISHED, READ, RING_HEAD_WORDS, WRITTEN } from "./words.ts";
+
+/**
+ * A ring of bytes in shared memory with one writer and one reader: where the small, flat items of a stream go. An item
+ * is there for the reader in the moment it is written, whatever the writer's thread does next; a message per item would
+ * cost five times as much, and messages that wait to be sent together would wait for a body that stands still.
+ *
+ * An entry: its length in bytes and the item's number (4 bytes each), then the item. Entries begin at multiples of 8 and
+ * never wrap: the rest of the ring is skipped.
+ */
+const HEADER = 8;
+const SKIP = 0xffffffff;
+
+export function newRing(maxSize: number): Int32Array {
+  // A short window needs no long ring; what does not fit goes as a message.
+  const wanted = maxSize === 0 ? 1024 : Math.min(maxSize, 1024);
+  const bytes = 2 ** Math.ceil(Math.log2(Math.max(1024, wanted * 128)));
+  return new Int32Array(new SharedArrayBuffer(RING_HEAD_WORDS * 4 + bytes));
+}
+
+export class RingWriter {
+  readonly #words: Int32Array;
+  readonly #size: number;
+  readonly #view: DataView;
+  readonly #items: ItemWriter;
+  #written = 0;
+
+  constructor(words: Int32Array) {
+    this.#words = words;
+    const start = RING_HEAD_WORDS * 4;
+    this.#size = words.byteLength - start;
+    this.#view = new DataView(words.buffer, start);
+    this.#items = new ItemWriter(this.#view);
+  }
+
+  /** `false`: the item is of no kind that goes here, or there is no room for it now. */
+  write(seq: number, value: unknown): boolean {
+    const bound = this.#items.bound(value);
+    if (bound < 0) return false;
+    const entry = (HEADER + bound + 7) & ~7;
+    if (entry > this.#size >> 1) return false;
+    const at = this.#written & (this.#size - 1);
+    const rest = this.#size - at;
+    const used = (this.#written - Atomics.load(this.#words, READ)) >>> 0;
+    const skip = entry > rest ? rest : 0;
+    if (used + skip + entry > this.#size) return false;
+    if (skip > 0) this.#view.setUint32(at, SKIP, true);
+    const begin = skip > 0 ? 0 : at;
+    const length = this.#items.write(value, begin + HEADER);
+    this.#view.setUint32(begin, length, true);
+    this.#view.setUint32(begin + 4, seq, true);
+    this.#written = (this.#written + skip + ((HEADER + length + 7) & ~7)) >>> 0;
+    Atomics.add(this.#words, PUBLISHED, 1);
+    Atomics.store(this.#words, WRITTEN, this.#written | 0);
+    return true;
+  }
+}
+
+/** There was nothing to read. */
+export const NOTHING: unique symbol = Symbol("nothing");
+
+export class RingReader {
+  readonly #words: Int32Array;
+  readonly #size: number;
+  readonly #view: DataView;
+  readonly #items: ItemReader;
+  #read = 0;
+
+  constructor(words: Int32Array) {
+    this.#words = words;
+    const start = RING_HEAD_WORDS * 4;
+    this.#size = words.byteLength - start;
+    this.#view = new DataView(words.buffer, start);
+    this.#items = new ItemReader(this.#view);
+  }
+
+  debug(): unknown { return [Atomics.load(this.#words, WRITTEN) >>> 0, this.#read, this.#view.getUint32(this.#read & (this.#size-1), true), this.#view.getUint32((this.#read & (this.#size-1))+4, true)]; }
+  /** Whether item `seq` is here. */
+  has(seq: number): boolean {
+    const written = Atomics.load(this.#words, WRITTEN) >>> 0;
+    if (written === this.#read) return false;
+    let at = this.#read & (this.#size - 1);
+    if (this.#view.getUint32(at, true) === SKIP) {
+      this.#read = (this.#read + this.#size - at) >>> 0;
+      if (written === this.#read) return false;
+      at = 0;
+    }
+    return this.#view.getUint32(at + 4, true) === seq >>> 0;
+  }
+
+  /** The next item; only after {@link has} said that it is here. */
+  take(): unknown {
+    const at = this.#read & (this.#size - 1);
+    const length = this.#view.getUint32(at, true);
+    const value = this.#items.read(at + HEADER);
+    this.#read = (this.#read + ((HEADER + length + 7) & ~7)) >>> 0;
+    Atomics.store(this.#words, READ, this.#read | 0);
+    return value;
+  }
+}

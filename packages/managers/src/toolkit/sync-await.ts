@@ -1,0 +1,96 @@
+/** Calling asynchronous code from a thread that blocks for it. */
+import { DeadlockError, type Task, type TaskCall, TaskFuture, type TaskOptions, type ThreadInfo, threadLineage } from "@duck-ts/runtime";
+import { currentTaskId, currentThread, declareTask, encodeError, encodeTask, explainTask, toTaskCall } from "@duck-ts/runtime/internal";
+import { LoopManager } from "../loop-manager.ts";
+import type { SubmitOptions } from "../options.ts";
+import { tellToolkit } from "./client.ts";
+import { VISIT } from "./protocol.ts";
+
+/**
+ * Declares an async function that threads call through `syncAwait`, and that runs on the event loop of whoever submitted
+ * their task. Calling it runs nothing: it makes a call, as `task()` does, whose synonym this is for such functions.
+ *
+ * @throws TaskDeclarationError inside a function, where no other thread finds it.
+ */
+export function onLoop<A extends unknown[], R>(fn: (...args: A) => R, options?: TaskOptions): Task<A, Awaited<R>> {
+  return declareTask(fn, options, onLoop);
+}
+
+/**
+ * Runs a declared async function on the event loop of the thread that submitted the current task, and blocks this thread
+ * for the result. Takes the function and its arguments, or a call of it.
+ *
+ * aiomisc's `sync_await`.
+ *
+ * @throws what the function throws; TaskCancelledError if it was cancelled.
+ * @throws DeadlockError if that thread is this one, or itself waits for this task; WorkerCrashedError if it has ended.
+ * @example
+ * ```ts run
+ * import { setTimeout as sleep } from "node:timers/promises";
+ * import { onLoop, syncAwait, threaded } from "@duck-ts/managers";
+ *
+ * const operation = onLoop(async (name: string) => {
+ *   await sleep(10);
+ *   return `async ${name}`;
+ * });
+ * const body = threaded(() => `got: ${syncAwait(operation, "result")}`);
+ *
+ * console.log(await body());
+ * ```
+ * ```text output
+ * got: async result
+ * ```
+ */
+export function syncAwait<A extends unknown[], R>(fn: Task<A, R>, ...args: A): R;
+export function syncAwait<R>(call: TaskCall<R>): R;
+export function syncAwait(fnOrCall: unknown, ...args: unknown[]): unknown {
+  const call = args.length > 0 && typeof fnOrCall === "function" ? toTaskCall((fnOrCall as (...given: unknown[]) => unknown)(...args)) : toTaskCall(fnOrCall);
+  const task = currentTaskId();
+  const submitter = task === undefined ? currentThread().id : Number(task.slice(0, task.indexOf(".")));
+  return visit(submitter, call).result();
+}
+
+/**
+ * As {@link syncAwait}, on a loop that is named: a `LoopManager`, or any thread by its `ThreadInfo`. `currentThread()` is
+ * plain data and can be passed to a thread as an argument, as a running loop can in Python.
+ *
+ * aiomisc's `sync_wait_coroutine`.
+ *
+ * @throws as {@link syncAwait}; for a manager also ManagerNotRunning and UnknownAsyncTaskError.
+ */
+export function syncWaitCoroutine<R>(loop: LoopManager | ThreadInfo, call: TaskCall<R> | Task<[], R>, options?: SubmitOptions): R {
+  if (loop instanceof LoopManager) return loop.submitTask(call, options).result();
+  if (typeof loop?.id !== "number") throw new TypeError("syncWaitCoroutine: expected a LoopManager or a ThreadInfo (currentThread() of the thread whose loop is meant).");
+  return visit(loop.id, toTaskCall(call)).result() as R;
+}
+
+/** Runs `call` on the event loop of a thread. */
+function visit(thread: number, call: TaskCall<unknown>): TaskFuture<unknown> {
+  const here = currentThread();
+  if (thread === here.id) {
+    throw new DeadlockError(
+      [`thread "${here.name}" waits for ${call.task.name || "an async function"} to run on its own event loop, which stands still while it waits`],
+      "Await the function instead, or call syncAwait inside a threaded function that another thread has submitted.",
+    );
+  }
+  const name = threadLineage().find(({ id }) => id === thread)?.name ?? String(thread);
+  const future = new TaskFuture<unknown>(
+    {
+      call,
+      executor: VISIT,
+      executorLabel: `the event loop of thread "${name}"`,
+      keepAlive: true,
+      onCancel: (cancelled, reason) => tellToolkit({ op: "visit.cancel", callId: cancelled.callId, reason: reason === undefined ? undefined : encodeError(reason) }),
+      beforeBlocking: () => undefined,
+      onFailure: () => undefined, // its one caller gets it
+    },
+    visit,
+  );
+  const encoded = encodeTask(future, undefined);
+  try {
+    tellToolkit({ op: "visit", to: thread, message: encoded.message }, encoded.transfer);
+  } catch (error) {
+    future.fail(explainTask(encoded, error));
+  }
+  return future;
+}

@@ -1,0 +1,59 @@
+import { declareTask } from "@duck-ts/runtime/internal";
+import { type DeclareOptions, makeIterable, refuseAsync, type ThreadedIterable, type ThreadedIterableSeparate } from "./declaration.ts";
+import { checkPlace, type Place, type SeparateOptions } from "./executor.ts";
+import type { IterableOptions } from "./threaded-iterator.ts";
+
+/**
+ * Makes a blocking generator (or any function that returns something iterable) one that runs in the current pool and is
+ * read with `for await`. Nothing runs before the loop starts; the body is never more than `maxSize` items ahead (1024 by
+ * default, 0: no bound) and blocks its thread meanwhile; when the loop is left, in whatever way, its `finally` has run.
+ *
+ * aiomisc's `@threaded_iterable`.
+ *
+ * @throws TypeError, RangeError for bad options, an async generator, or something that is no function.
+ * @throws TaskDeclarationError inside a function, where no other thread finds it.
+ * @example
+ * ```ts run
+ * import { threadedIterable } from "@duck-ts/managers";
+ *
+ * const count = threadedIterable(function* (to: number) {
+ *   for (let i = 1; i <= to; i++) yield i; // blocks while two items wait
+ * }, { maxSize: 2 });
+ *
+ * for await (const n of count(1_000_000)) {
+ *   console.log(n);
+ *   if (n === 3) break;
+ * }
+ * ```
+ * ```text output
+ * 1
+ * 2
+ * 3
+ * ```
+ */
+export function threadedIterable<A extends unknown[], T>(fn: (...args: A) => Iterable<T>, options: DeclareOptions & IterableOptions = {}): ThreadedIterable<A, T> {
+  refuseAsync(fn, "threadedIterable()");
+  const { maxSize, closeTimeoutMs, ...declare } = options;
+  const task = declareTask(fn, declare, threadedIterable);
+  return makeIterable(task as never, fn, { separate: false, options: {} }, { maxSize, closeTimeoutMs }, "threadedIterable");
+}
+
+/**
+ * As {@link threadedIterable}, but each run has a new thread of its own: for bodies that run long, or that would starve
+ * each other in a pool (two that are read in turns need two threads).
+ *
+ * aiomisc's `@threaded_iterable_separate`.
+ *
+ * @throws TypeError, RangeError, TaskDeclarationError as {@link threadedIterable}.
+ */
+export function threadedIterableSeparate<A extends unknown[], T>(
+  fn: (...args: A) => Iterable<T>,
+  options: DeclareOptions & IterableOptions & Pick<SeparateOptions, "detach"> = {},
+): ThreadedIterableSeparate<A, T> {
+  refuseAsync(fn, "threadedIterableSeparate()");
+  const { maxSize, closeTimeoutMs, detach, ...declare } = options;
+  const place: Place = { separate: true, options: detach === undefined ? {} : { detach } };
+  checkPlace(place, "threadedIterableSeparate");
+  const task = declareTask(fn, declare, threadedIterableSeparate);
+  return makeIterable(task as never, fn, place, { maxSize, closeTimeoutMs }, "threadedIterableSeparate");
+}

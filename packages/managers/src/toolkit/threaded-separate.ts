@@ -1,0 +1,58 @@
+import { declareTask } from "@duck-ts/runtime/internal";
+import { type AnyFunction, type Blocking, type DeclareOptions, isGenerator, makeIterable, makeThreaded, refuseAsync, type ThreadedIterableSeparate, type ThreadedSeparate } from "./declaration.ts";
+import { decorateMethod, isMethodContext, type MethodContext, type ThreadedMethod } from "./method-decorator.ts";
+import { checkPlace, type Place, type SeparateOptions } from "./executor.ts";
+import type { IterableOptions } from "./threaded-iterator.ts";
+
+/**
+ * As `threaded`, but each call has a new thread of its own, which ends with it: for what runs long and would take a
+ * place in a pool all that time. A thread costs some 20 to 50 ms and 8 MB. It starts without a turn of the caller's
+ * event loop, so the caller may block right after. It ends, too, when the thread that called ends.
+ *
+ * With `detach: false` the process does not end before the thread has; by default it is waited for only if somebody
+ * awaits it.
+ *
+ * aiomisc's `@threaded_separate`.
+ *
+ * @throws TypeError for an async function, or something that is none.
+ * @throws TaskDeclarationError inside a function, where no other thread finds it.
+ * @example
+ * ```ts run
+ * import { threadedSeparate } from "@duck-ts/managers";
+ *
+ * const workUntil = threadedSeparate((stop: Int32Array) => {
+ *   while (Atomics.wait(stop, 0, 0, 10) === "timed-out"); // works, and looks now and then
+ *   return "finished";
+ * });
+ *
+ * const stop = new Int32Array(new SharedArrayBuffer(4)); // what threading.Event is in Python
+ * setTimeout(() => {
+ *   Atomics.store(stop, 0, 1);
+ *   Atomics.notify(stop, 0);
+ * }, 50);
+ * console.log(await workUntil(stop));
+ * ```
+ * ```text output
+ * finished
+ * ```
+ */
+export function threadedSeparate<A extends unknown[], T>(
+  fn: (...args: A) => Generator<T, unknown, unknown>,
+  options?: DeclareOptions & IterableOptions & Pick<SeparateOptions, "detach">,
+): ThreadedIterableSeparate<A, T>;
+export function threadedSeparate<A extends unknown[], R>(
+  fn: ((...args: A) => R) & Blocking<R>,
+  options?: DeclareOptions & Pick<SeparateOptions, "detach">,
+): ThreadedSeparate<A, R>;
+export function threadedSeparate<This extends object, A extends unknown[], R>(method: (this: This, ...args: A) => R, context: MethodContext): ThreadedMethod<This, A, R>;
+export function threadedSeparate(fn: unknown, options: unknown = {}): unknown {
+  refuseAsync(fn, "threadedSeparate()");
+  if (isMethodContext(options)) return decorateMethod(fn as AnyFunction, options, true);
+  const { maxSize, closeTimeoutMs, detach, ...declare } = options as DeclareOptions & IterableOptions & SeparateOptions;
+  const place: Place = { separate: true, options: detach === undefined ? {} : { detach } };
+  checkPlace(place, "threadedSeparate");
+  const body = fn as (...args: unknown[]) => unknown;
+  const task = declareTask(body, declare, threadedSeparate);
+  if (!isGenerator(fn as AnyFunction)) return makeThreaded(task, body, place, "threadedSeparate");
+  return makeIterable(task as never, body as (...args: unknown[]) => Iterable<unknown>, place, { maxSize, closeTimeoutMs }, "threadedSeparate");
+}

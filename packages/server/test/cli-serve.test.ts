@@ -1,0 +1,166 @@
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { describe, expect, it } from "vitest";
+import { appFolder, Command } from "./support/command.ts";
+import { write } from "./support/temporary-folder.ts";
+
+const app = (routes: string, rest = ""): string =>
+  `import { defineApp, get } from "@duck-ts/server";\nexport default defineApp({ routes: [${routes}], ${rest} });\n`;
+
+const hello = { "src/app.ts": app(`get("/hello/:name", ({ params }) => ({ hello: params.name as string }))`) };
+
+const serve = (folder: string, ...argv: string[]): Command => new Command(folder, ["serve", "--port", "0", ...argv]);
+
+describe("duck-ts serve, a process of its own", () => {
+  it("runs a TypeScript app with no build step, and exits 0 on SIGTERM", async () => {
+    const command = serve(appFolder(hello));
+    const response = await fetch(`${await command.url()}/hello/you`);
+    expect(await response.json()).toEqual({ hello: "you" });
+    command.child.kill("SIGTERM");
+    expect(await command.exited).toBe(0);
+    expect(command.stderr).toBe("");
+  });
+
+  it("takes its settings from file, flags and environment in their order", async () => {
+    const folder = appFolder({
+      "app/main.ts": hello["src/app.ts"],
+      "duck.config.ts": `import { defineConfig } from "@duck-ts/server";
+        export default defineConfig({ app: "./app/main.ts", server: { host: "127.0.0.2" }, requestHandling: { maxWorkers: 1 } });`,
+      ".env": "HOST=127.0.0.3",
+    });
+    const command = serve(folder, "--workers", "2");
+    expect(await command.url()).toMatch(/^http:\/\/127\.0\.0\.3:\d+$/);
+    expect(await command.said(/listens on/)).toMatchObject({ workers: 2, routes: 1 });
+  });
+
+  it("finishes what is running when it is asked to end", async () => {
+    const command = serve(
+      appFolder({
+        "src/app.ts": app(
+          `get("/slow", ({ log }) => { log.info("begun"); Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300); return "done"; })`,
+        ),
+      }),
+    );
+    const answer = fetch(`${await command.url()}/slow`).then((response) => response.text());
+    await command.said(/^begun$/);
+    command.child.kill("SIGINT");
+    expect(await answer).toBe("done");
+    expect(await command.exited).toBe(0);
+  });
+
+  it("ends at once on a second signal", async () => {
+    const command = serve(
+      appFolder({ "src/app.ts": app(`get("/forever", ({ log }) => { log.info("begun"); for (;;); })`) }),
+    );
+    const answer = fetch(`${await command.url()}/forever`).catch(() => "cut off");
+    await command.said(/^begun$/);
+    command.child.kill("SIGTERM");
+    await command.said(/^SIGTERM: finishing/);
+    // Later than what is taken for one key press.
+    const first = Date.now();
+    while (Date.now() - first < 80) await new Promise((resolve) => setImmediate(resolve));
+    command.child.kill("SIGTERM");
+    expect(await command.exited).toBe(143);
+    expect(await answer).toBe("cut off");
+  });
+
+  it("exits 1 when requests had to be cut off at shutdownTimeoutMs", async () => {
+    const folder = appFolder({
+      "src/app.ts": app(`get("/forever", ({ log }) => { log.info("begun"); for (;;); })`),
+      "duck.config.ts": "export default { server: { shutdownTimeoutMs: 100 } }",
+    });
+    const command = serve(folder);
+    const answer = fetch(`${await command.url()}/forever`).catch(() => undefined);
+    await command.said(/^begun$/);
+    command.child.kill("SIGTERM");
+    expect(await command.exited).toBe(1);
+    await answer;
+  });
+
+  it("takes fresh code on SIGHUP, and keeps the old when the fresh does not start", async () => {
+    const folder = appFolder({ "src/app.ts": app(`get("/", () => "one")`) });
+    const command = serve(folder);
+    const url = await command.url();
+    const text = async (): Promise<string> => (await fetch(url)).text();
+    expect(await text()).toBe("one");
+
+    write(folder, { "src/app.ts": app(`get("/", () => "two")`) });
+    command.child.kill("SIGHUP");
+    await command.said(/^Reloaded/);
+    expect(await text()).toBe("two");
+
+    write(folder, { "src/app.ts": "export default {" });
+    command.child.kill("SIGHUP");
+    expect(String((await command.said(/the old goes on/)).msg)).toContain("src/app.ts:1:17: Expected identifier");
+    expect(await text()).toBe("two");
+  });
+
+  it("shows .ts lines in the stack of a failing handler", async () => {
+    const command = serve(appFolder({ "src/app.ts": app(`get("/", () => {\n  throw new Error("here");\n})`) }));
+    expect((await fetch(await command.url())).status).toBe(500);
+    const { err } = (await command.said(/handler failed/)) as { err: { stack: string } };
+    expect(err.stack).toContain("src/app.ts:3:9");
+  });
+});
+
+describe("a start that fails is one message and a code, never a hang", () => {
+  it("when the port is taken", async () => {
+    const other = createServer().listen(0, "127.0.0.1");
+    await once(other, "listening");
+    const { port } = other.address() as { port: number };
+    const command = new Command(appFolder(hello), ["serve", "--port", String(port)]);
+    expect(await command.exited).toBe(1);
+    expect(command.stderr).toBe(
+      `duck-ts: Cannot listen on 127.0.0.1:${port}: something else does already. Stop it, or choose another with --port.\n`,
+    );
+    other.close();
+  });
+
+  it.each<[string, number, Record<string, string>, RegExp]>([
+    ["there is no app", 2, {}, /app: found nothing, expected the file of the app's module/],
+    [
+      "a setting is unknown",
+      2,
+      { ...hello, "duck.config.ts": "export default { prot: 1 }" },
+      /prot: found 1, expected no setting of this name/,
+    ],
+    ["the app does not compile", 1, { "src/app.ts": "export default {" }, /src\/app\.ts:1:17: Expected identifier/],
+    [
+      "the app has no default export",
+      1,
+      { "src/app.ts": "export const app = 1" },
+      /src\/app\.ts has no default export/,
+    ],
+    ["the app's default export is no app", 1, { "src/app.ts": "export default 5" }, /default export of type number/],
+    [
+      "the app throws on import",
+      1,
+      { "src/app.ts": "\nthrow new Error('no database');\nexport default {};" },
+      /no database[\s\S]*src\/app\.ts:2:7/,
+    ],
+    ["the app ends its thread on import", 1, { "src/app.ts": "process.exit(7); export default {};" }, /\S/],
+    [
+      "a thread cannot start",
+      1,
+      { "src/app.ts": app("", "onWorkerStart() { throw new Error('no licence'); }") },
+      /no licence[\s\S]*src\/app\.ts:2/,
+    ],
+    [
+      "a plugin throws on main",
+      1,
+      {
+        ...hello,
+        "duck.config.ts": "export default { plugins: [{ name: 'p', server() { throw new Error('no plugin'); } }] }",
+      },
+      /no plugin/,
+    ],
+  ])("when %s", async (_name, code, files, message) => {
+    const command = serve(appFolder(files));
+    expect(await command.exited).toBe(code);
+    expect(command.stderr).toMatch(/^duck-ts: /);
+    expect(command.stderr.match(/^duck-ts: /gm)).toHaveLength(1);
+    expect(command.stderr).toMatch(message);
+    // Stacks lead to the user's own code; this project's are left out.
+    expect(command.stderr).not.toMatch(/packages\/(server|managers|runtime)\/|tinypool|node:internal/);
+  });
+});

@@ -1,0 +1,111 @@
+import { beforeEach, expect, test } from "vitest";
+import { gate, start, until } from "./support/server.ts";
+
+const [ENTERED, OPEN, RUNS, ABORTED] = [0, 1, 2, 3];
+beforeEach(() => void gate.fill(0));
+
+test.each(["/loop", "/regex", "/native", "/block-late", "/hang", "/heeds", "/async-then-loop"])(
+  "%s gets its 504 at timeoutMs, and the server goes on",
+  async (path) => {
+    const server = await start("faults.ts");
+    const begun = performance.now();
+    const response = await fetch(server.at + path);
+    const took = performance.now() - begun;
+    expect(response.status).toBe(504);
+    expect(response.headers.get("content-type")).toContain("application/problem+json");
+    expect(await response.json()).toMatchObject({ status: 504, title: "Gateway Timeout" });
+    expect(took).toBeGreaterThan(140);
+    expect(took).toBeLessThan(600);
+    const again = await fetch(`${server.at}/quick`);
+    expect(await again.json()).toEqual({ quick: true });
+    const line = server.lines.find((one) => one["status"] === 504);
+    expect(line).toMatchObject({ outcome: "timeout", path });
+    expect(line?.["thread"]).toMatch(/^request/);
+  },
+);
+
+test("a thread that was terminated is replaced, also while a native call holds it", async () => {
+  const server = await start("faults.ts");
+  await until(() => server.stats().workers.ready === 2);
+  const [first, second] = await Promise.all([fetch(`${server.at}/native`), fetch(`${server.at}/native`)]);
+  expect([first.status, second.status]).toEqual([504, 504]);
+  const begun = performance.now();
+  expect((await fetch(`${server.at}/quick`)).status).toBe(200);
+  expect(performance.now() - begun).toBeLessThan(600);
+  expect(server.stats()).toMatchObject({ kills: 2, restarts: { timeout: 2 } });
+});
+
+test("an async handler sees its signal aborted at the deadline", async () => {
+  const server = await start("faults.ts");
+  expect((await fetch(`${server.at}/hang`)).status).toBe(504);
+  await until(() => gate[ABORTED] === 1);
+});
+
+test("a handler that heeds the signal keeps its thread alive", async () => {
+  const server = await start("faults.ts");
+  expect((await fetch(`${server.at}/heeds`)).status).toBe(504);
+  await until(() => server.stats().active === 0);
+  expect(server.stats().kills).toBe(0);
+});
+
+test("a handler that does not heed it costs nobody else: its thread ends when the others on it have", async () => {
+  const server = await start("faults.ts", { requestHandling: { maxWorkers: 1 } });
+  const hang = fetch(`${server.at}/hang`);
+  await until(() => gate[ENTERED] === 1);
+  const other = fetch(`${server.at}/wait/1600`, { method: "POST" });
+  expect((await hang).status).toBe(504);
+  expect((await other).status).toBe(200);
+  await until(() => server.stats().restarts.stuck === 1);
+  expect(gate[RUNS]).toBe(1);
+});
+
+test('kill: "never" leaves the thread alone until its call returns, and another one takes its place', async () => {
+  const server = await start("faults.ts", { requestHandling: { maxWorkers: 1 } });
+  expect((await fetch(`${server.at}/native-kept`)).status).toBe(504);
+  expect(server.stats()).toMatchObject({ kills: 0, workers: { sidelined: 1 } });
+  expect((await fetch(`${server.at}/quick`)).status).toBe(200);
+  Atomics.store(gate, OPEN as number, 1);
+  Atomics.notify(gate, OPEN as number);
+  await until(() => server.stats().workers.sidelined === 0);
+  await until(() => server.stats().workers.total === 1);
+  expect(server.stats().kills).toBe(0);
+});
+
+test("others in flight on a terminated thread: a GET is run again, a POST gets 503", async () => {
+  const server = await start("faults.ts", { requestHandling: { maxWorkers: 1 } });
+  await fetch(`${server.at}/quick`);
+  const get = fetch(`${server.at}/wait/300`);
+  const post = fetch(`${server.at}/wait/300`, { method: "POST" });
+  await until(() => gate[RUNS] === 2);
+  const loop = fetch(`${server.at}/loop`);
+  expect((await loop).status).toBe(504);
+  expect((await post).status).toBe(503);
+  expect(await (await get).json()).toMatchObject({ waited: 300 });
+  expect(gate[RUNS]).toBe(3);
+  expect(server.stats()).toMatchObject({ rerun: 1, outcomes: { bystander: 1, timeout: 1 } });
+});
+
+test("requests that wait behind a blocked handler are taken back and answered elsewhere", async () => {
+  const server = await start("faults.ts", { requestHandling: { maxWorkers: 2 } });
+  await until(() => server.stats().workers.ready === 2);
+  for (let i = 0; i < 20; i++) await fetch(`${server.at}/quick`);
+  const blocked = fetch(`${server.at}/block`);
+  await until(() => gate[ENTERED] === 1);
+  const begun = performance.now();
+  const quick = await Promise.all(Array.from({ length: 50 }, () => fetch(`${server.at}/quick`)));
+  expect(quick.every((response) => response.status === 200)).toBe(true);
+  expect(performance.now() - begun).toBeLessThan(1000);
+  Atomics.store(gate, OPEN as number, 1);
+  Atomics.notify(gate, OPEN as number);
+  expect(await (await blocked).text()).toBe("opened");
+});
+
+test("a line that was logged before the thread was terminated reaches the output", async () => {
+  const server = await start("faults.ts", { requestHandling: { timeoutMs: 150 } });
+  const response = await fetch(`${server.at}/lines`, { headers: { "x-request-id": "my-own-id" } });
+  expect(response.status).toBe(504);
+  expect(server.lines.find((line) => line["mark"] === 1)).toMatchObject({
+    msg: "a line before the end",
+    requestId: "my-own-id",
+  });
+});

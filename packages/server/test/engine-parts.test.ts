@@ -1,0 +1,113 @@
+import { expect, test } from "vitest";
+import { parsePath } from "../src/app/path.ts";
+import { parseCookies, parseQuery } from "../src/app/query.ts";
+import { Deque } from "../src/engine/deque.ts";
+import { costOf, isAsync, packCost } from "../src/engine/envelope.ts";
+import { retryAfterSeconds } from "../src/engine/retry-after.ts";
+import { RouteCost } from "../src/engine/route-cost.ts";
+import { Router } from "../src/engine/router.ts";
+import { Slots } from "../src/engine/slots.ts";
+import { SpawnPolicy, START_ATTEMPTS } from "../src/engine/spawn-policy.ts";
+
+test("a deque keeps its order while it grows and wraps", () => {
+  const deque = new Deque<number>();
+  const model: number[] = [];
+  for (let i = 0; i < 1000; i++) {
+    if (i % 3 === 2) expect(deque.shift()).toBe(model.shift());
+    else if (i % 7 === 0) {
+      deque.unshift(i);
+      model.unshift(i);
+    } else {
+      deque.push(i);
+      model.push(i);
+    }
+    expect([deque.length, deque.peek()]).toEqual([model.length, model[0]]);
+  }
+});
+
+test("a request is either begun by its worker or taken back by main, never both", () => {
+  const main = new Slots();
+  const worker = new Slots(main.buffer);
+  main.markSent(3);
+  expect([worker.begin(3), main.revoke(3), main.current()]).toEqual([true, false, 3]);
+  main.markSent(4);
+  expect([main.revoke(4), worker.begin(4)]).toEqual([true, false]);
+});
+
+test("a route is learnt: unknown, then light or heavy, without flickering, and the first cold run is forgotten", () => {
+  const cost = new RouteCost();
+  expect(cost.kind).toBe("unknown");
+  cost.record(20_000, false);
+  cost.record(50, false);
+  expect(cost.kind).toBe("light");
+  for (let i = 0; i < 20; i++) cost.record(5000, false);
+  expect(cost.kind).toBe("heavy");
+  for (let i = 0; i < 100; i++) cost.record(700, false);
+  expect(cost.kind).toBe("heavy");
+  for (let i = 0; i < 100; i++) cost.record(100, false);
+  expect(cost.kind).toBe("light");
+});
+
+test("a cost and whether it awaited fit in one number", () => {
+  for (const us of [0, 1, 12_345]) {
+    for (const async of [true, false]) {
+      const packed = packCost(us, async);
+      expect([costOf(packed), isAsync(packed)]).toEqual([us, async]);
+    }
+  }
+});
+
+test("Retry-After follows from what is queued and what it costs, 1 to 60 seconds", () => {
+  expect(retryAfterSeconds(0, 100, 2)).toBe(1);
+  expect(retryAfterSeconds(1000, 10_000, 2)).toBe(5);
+  expect(retryAfterSeconds(100_000, 1_000_000, 1)).toBe(60);
+});
+
+test("starts are retried with growing pauses, and three failures in a row are failing", () => {
+  const policy = new SpawnPolicy();
+  const delays = [1, 2, 3, 4].map(() => policy.failedToStart());
+  expect(delays).toEqual([100, 200, 400, 800]);
+  expect(START_ATTEMPTS).toBe(3);
+  expect(policy.failing).toBe(true);
+  policy.started();
+  expect(policy.failing).toBe(false);
+});
+
+test("threads that die are replaced at once, unless they die by the dozen", () => {
+  const policy = new SpawnPolicy();
+  const burst = Array.from({ length: 12 }, () => policy.died(1000));
+  expect(burst).toEqual([...Array.from({ length: 10 }, () => 0), 100, 100]);
+  expect(policy.died(1200)).toBe(0);
+  const steady = Array.from({ length: 50 }, (_, i) => policy.died(3000 + i * 200));
+  expect(steady.every((delay) => delay === 0)).toBe(true);
+});
+
+test("finding a route costs the same with ten and with a thousand", () => {
+  const time = (count: number): number => {
+    const router = new Router<number>();
+    for (let i = 0; i < count; i++) {
+      router.add("GET", `/static/${i}`, i);
+      router.add("GET", `/users/${i}/:id`, i);
+    }
+    let best = Number.POSITIVE_INFINITY;
+    for (let round = 0; round < 20; round++) {
+      const begun = performance.now();
+      for (let i = 0; i < 2000; i++) router.find("GET", `/users/${count - 1}/x${i & 7}`);
+      best = Math.min(best, performance.now() - begun);
+    }
+    return best;
+  };
+  time(10);
+  expect(time(1000)).toBeLessThan(time(10) * 3);
+});
+
+test.each(["users", "/a b", "/x/*/y", "/:a/:a", "/:a?/b", "/:1x", "/a*b"])("the path %s is refused", (path) => {
+  expect(() => parsePath(path)).toThrow(/The path/);
+});
+
+test("queries and cookies come out as they went in, whatever their names", () => {
+  const query = parseQuery("/x?a=1&a=2&__proto__=p&constructor=c&empty=&%E2%82%AC=%F0%9F%A6%86");
+  expect(Object.getPrototypeOf(query)).toBeNull();
+  expect({ ...query, __proto__: null }).toMatchObject({ a: ["1", "2"], constructor: "c", empty: "", "€": "🦆" });
+  expect(parseCookies("a=1; b = 2 ;c; =d; e=%zz; f=%41")).toMatchObject({ a: "1", b: "2", e: "%zz", f: "A" });
+});

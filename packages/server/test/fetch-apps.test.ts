@@ -1,0 +1,76 @@
+import { definePlugin } from "@duck-ts/server";
+import { expect, test } from "vitest";
+import { fixtures, start } from "./support/server.ts";
+
+test.each(["hono-app.ts", "h3-app.ts"])("%s runs on the pool unchanged", async (app) => {
+  const { at } = await start(app);
+  expect(await (await fetch(at)).text()).toBe("hello");
+  expect(await (await fetch(`${at}/users/7?q=x`)).json()).toEqual({ id: "7", q: "x" });
+  const echo = await fetch(`${at}/echo`, {
+    method: "POST",
+    body: '{"a":[1]}',
+    headers: { "content-type": "application/json" },
+  });
+  expect(await echo.json()).toEqual({ a: [1] });
+  expect((await fetch(`${at}/nowhere`)).status).toBe(404);
+  const head = await fetch(`${at}/users/7`, { method: "HEAD" });
+  expect([head.status, await head.text()]).toEqual([200, ""]);
+});
+
+test("Hono's streams, uploads and cookies come through", async () => {
+  const { at } = await start("hono-app.ts");
+  expect(await (await fetch(`${at}/stream`)).text()).toBe("onetwo");
+  const upload = await fetch(`${at}/upload`, { method: "POST", body: new Uint8Array(3_000_000) });
+  expect(await upload.json()).toEqual({ bytes: 3_000_000 });
+  const cookies = await fetch(`${at}/cookies`);
+  expect([cookies.status, cookies.headers.getSetCookie()]).toEqual([204, ["a=1", "b=2"]]);
+});
+
+test("h3's errors keep their status", async () => {
+  const { at } = await start("h3-app.ts");
+  expect((await fetch(`${at}/error`)).status).toBe(418);
+});
+
+test("a blocking fetch app does not keep others waiting", async () => {
+  const { at } = await start("hono-app.ts");
+  await fetch(at);
+  const blocked = fetch(`${at}/block`);
+  const begun = performance.now();
+  for (let i = 0; i < 5; i++) expect((await fetch(at)).status).toBe(200);
+  expect(performance.now() - begun).toBeLessThan(290);
+  expect(await (await blocked).text()).toBe("blocked");
+});
+
+test("a plain { fetch } is an app: every method and path, large bodies, errors", async () => {
+  const { at } = await start("fetch-app.ts");
+  expect(await (await fetch(`${at}/any/where`, { method: "PUT" })).json()).toEqual({
+    method: "PUT",
+    pathname: "/any/where",
+  });
+  expect((await (await fetch(`${at}/big`)).arrayBuffer()).byteLength).toBe(3_000_000);
+  expect((await fetch(`${at}/throws`)).status).toBe(500);
+});
+
+test("management paths and plugins' routes come before an app that takes every path", async () => {
+  const plugin = definePlugin({
+    name: "one-route",
+    server(fastify) {
+      fastify.get("/plugin", () => "from the plugin");
+    },
+  });
+  const { at } = await start("hono-app.ts", { plugins: [plugin] });
+  expect((await fetch(`${at}/healthz`)).status).toBe(200);
+  expect(await (await fetch(`${at}/plugin`)).text()).toBe("from the plugin");
+  expect(await (await fetch(at)).text()).toBe("hello");
+});
+
+test("static files at the root come first, and what is no file goes to the app", async () => {
+  const { default: files } = await import("@fastify/static");
+  const plugin = definePlugin({
+    name: "files",
+    server: async (fastify) => void (await fastify.register(files, { root: fixtures })),
+  });
+  const { at } = await start("hono-app.ts", { plugins: [plugin] });
+  expect(await (await fetch(`${at}/hono-app.ts`)).text()).toContain("new Hono()");
+  expect(await (await fetch(`${at}/users/7`)).json()).toEqual({ id: "7", q: null });
+});

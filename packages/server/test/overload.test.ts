@@ -1,0 +1,84 @@
+import { beforeEach, expect, test } from "vitest";
+import { gate, start, until } from "./support/server.ts";
+
+const [ENTERED, OPEN, RUNS] = [0, 1, 2] as const;
+beforeEach(() => void gate.fill(0));
+const open = (): void => {
+  Atomics.store(gate, OPEN, 1);
+  Atomics.notify(gate, OPEN);
+};
+
+test("a full queue is a 503 with Retry-After, at once, and what was queued is answered", async () => {
+  const server = await start("faults.ts", { requestHandling: { maxWorkers: 1, maxQueue: 3 } });
+  const held = fetch(`${server.at}/block`);
+  await until(() => gate[ENTERED] === 1);
+  const queued = [1, 2, 3].map(() => fetch(`${server.at}/quick`));
+  await until(() => server.stats().queued === 3);
+  const begun = performance.now();
+  const refused = await fetch(`${server.at}/quick`);
+  expect(performance.now() - begun).toBeLessThan(300);
+  expect(refused.status).toBe(503);
+  expect(Number(refused.headers.get("retry-after"))).toBeGreaterThanOrEqual(1);
+  expect(refused.headers.get("content-type")).toContain("problem+json");
+  open();
+  expect((await held).status).toBe(200);
+  for (const one of queued) expect((await one).status).toBe(200);
+});
+
+test("what waits longer than its timeoutMs for a thread gets 503", async () => {
+  const server = await start("faults.ts", { requestHandling: { maxWorkers: 1, timeoutMs: 300 } });
+  const kept = fetch(`${server.at}/native-kept`);
+  const others = await Promise.all([1, 2].map(() => fetch(`${server.at}/block`)));
+  // The 504 of one that got a thread, or the 503 of one that did not: never nothing.
+  for (const other of others) expect([503, 504]).toContain(other.status);
+  await kept;
+  open();
+});
+
+test("queued requests of clients that have gone are dropped", async () => {
+  const server = await start("faults.ts", { requestHandling: { maxWorkers: 1 } });
+  const held = fetch(`${server.at}/block`);
+  await until(() => gate[ENTERED] === 1);
+  const controller = new AbortController();
+  const queued = [1, 2, 3].map(() =>
+    fetch(`${server.at}/wait/1`, { signal: controller.signal }).catch(() => undefined),
+  );
+  await until(() => server.stats().queued === 3);
+  controller.abort();
+  await Promise.all(queued);
+  await until(() => server.stats().queued === 0);
+  open();
+  await held;
+  expect((await fetch(`${server.at}/quick`)).status).toBe(200);
+  expect(gate[RUNS]).toBe(0);
+});
+
+test("maxConcurrent bounds a route, and the others go by", async () => {
+  const server = await start("faults.ts");
+  const all = await Promise.all(Array.from({ length: 10 }, () => fetch(`${server.at}/one-at-a-time`)));
+  for (const one of all) expect(await one.json()).toEqual({ others: 0 });
+});
+
+test("health, readiness and metrics answer while every thread is blocked", async () => {
+  const server = await start("faults.ts", { requestHandling: { maxWorkers: 2 } });
+  await until(() => server.stats().workers.ready === 2);
+  const held = [fetch(`${server.at}/block`), fetch(`${server.at}/block`)];
+  await until(() => gate[ENTERED] === 2);
+  for (const path of ["/healthz", "/readyz", "/metrics"]) {
+    const begun = performance.now();
+    const response = await fetch(server.at + path);
+    expect([path, response.status]).toEqual([path, 200]);
+    expect(performance.now() - begun).toBeLessThan(300);
+  }
+  open();
+  for (const one of held) expect((await one).status).toBe(200);
+});
+
+test("many async requests share few threads while they await", async () => {
+  const server = await start("faults.ts", { requestHandling: { maxWorkers: 2 } });
+  await fetch(`${server.at}/wait/1`);
+  const begun = performance.now();
+  const all = await Promise.all(Array.from({ length: 200 }, () => fetch(`${server.at}/wait/100`)));
+  expect(all.every((one) => one.status === 200)).toBe(true);
+  expect(performance.now() - begun).toBeLessThan(1500);
+});

@@ -1,0 +1,99 @@
+import { expect, test } from "vitest";
+import { start } from "./support/server.ts";
+
+const server = (): ReturnType<typeof start> => start("basic.ts");
+
+test("each kind of return value has its status and content type", async () => {
+  const { at } = await server();
+  const kinds: [string, number, string | null, string][] = [
+    ["/json", 200, "application/json; charset=utf-8", '{"hello":"world"}'],
+    ["/text", 200, "text/plain; charset=utf-8", "plain"],
+    ["/html", 200, "text/html; charset=utf-8", "<p>hi</p>"],
+    ["/nothing", 204, null, ""],
+    ["/undefined", 204, null, ""],
+    ["/bytes", 200, "application/octet-stream", "\u0001\u0002\u0003"],
+    ["/response", 202, "text/plain;charset=UTF-8", "from a response"],
+    ["/generator", 200, "text/plain; charset=utf-8", "one\ntwo\n"],
+    ["/async-generator", 200, "text/plain; charset=utf-8", "one\ntwo\n"],
+    ["/async", 200, "application/json; charset=utf-8", '{"async":true}'],
+    ["/main", 200, "application/json; charset=utf-8", '{"main":true}'],
+    ["/readable", 200, "application/octet-stream", "from a readable"],
+    ["/web-stream", 200, "application/octet-stream", "from a web stream"],
+    ["/array", 200, "application/json; charset=utf-8", "[1,2]"],
+    ["/number", 200, "application/json; charset=utf-8", "7"],
+    ["/looks-like-html", 200, "text/plain; charset=utf-8", "<b>never guessed</b>"],
+  ];
+  for (const [path, status, type, body] of kinds) {
+    const response = await fetch(at + path);
+    expect([path, response.status, response.headers.get("content-type"), await response.text()]).toEqual([
+      path,
+      status,
+      type,
+      body,
+    ]);
+  }
+});
+
+test("reply() sets status and headers, and cookies stay apart", async () => {
+  const { at } = await server();
+  const response = await fetch(`${at}/reply`);
+  expect(response.status).toBe(201);
+  expect(response.headers.get("location")).toBe("/x");
+  expect(response.headers.getSetCookie()).toEqual(["a=1", "b=2"]);
+  const redirected = await fetch(`${at}/redirect`, { redirect: "manual" });
+  expect([redirected.status, redirected.headers.get("location")]).toEqual([302, "/json"]);
+});
+
+test("an HttpError is a problem with its details; another error is a 500 that says nothing", async () => {
+  const { at, lines } = await server();
+  const known = await fetch(`${at}/http-error`);
+  expect(known.status).toBe(418);
+  expect(known.headers.get("content-type")).toBe("application/problem+json; charset=utf-8");
+  expect(await known.json()).toMatchObject({
+    type: "about:blank",
+    status: 418,
+    detail: "short and stout",
+    details: { spout: true },
+  });
+  const unknown = await fetch(`${at}/boom`);
+  expect(unknown.status).toBe(500);
+  expect(await unknown.text()).not.toContain("secret");
+  expect(lines.some((line) => JSON.stringify(line).includes("Error: secret"))).toBe(true);
+});
+
+test.each(["/split", "/bad-status", "/body-on-204", "/response-schema", "/circular", "/a-function", "/bad-chunk"])(
+  "%s cannot be sent: a 500 and a line in the log",
+  async (path) => {
+    const { at, lines } = await server();
+    const response = await fetch(at + path);
+    expect(response.status).toBe(500);
+    expect(response.headers.get("set-cookie")).toBeNull();
+    expect(await response.json()).toMatchObject({ status: 500 });
+    expect(lines.some((line) => line["msg"] === "A handler failed")).toBe(true);
+  },
+);
+
+test("HEAD has the head of GET and no body", async () => {
+  const { at } = await server();
+  const response = await fetch(`${at}/json`, { method: "HEAD" });
+  expect([response.status, response.headers.get("content-length"), await response.text()]).toEqual([200, "17", ""]);
+  const streamed = await fetch(`${at}/generator`, { method: "HEAD" });
+  expect([streamed.status, await streamed.text()]).toEqual([200, ""]);
+});
+
+test("inject() goes through the same server", async () => {
+  const made = await server();
+  const response = await made.inject("/hello/ada");
+  expect([response.statusCode, response.json()]).toEqual([200, { hello: "ada" }]);
+  const posted = await made.inject({ method: "POST", url: "/users/7", payload: { name: "x", age: 3 } });
+  expect([posted.statusCode, posted.json()]).toEqual([201, { id: 8, name: "x" }]);
+  expect((await made.inject("/nope")).statusCode).toBe(404);
+});
+
+test("onError sees what a handler throws, and what it returns is the answer", async () => {
+  const { at } = await start("hooks.ts");
+  const response = await fetch(`${at}/throws`);
+  expect([response.status, await response.json()]).toEqual([422, { seen: "as it was" }]);
+  const second = await fetch(`${at}/throws-twice`);
+  expect(second.status).toBe(500);
+});

@@ -1,0 +1,63 @@
+import { expect, test } from "vitest";
+import { start } from "./support/server.ts";
+
+const post = (url: string, body: string, type = "application/json"): Promise<Response> =>
+  fetch(url, { method: "POST", body, headers: { "content-type": type } });
+
+test("a request that does not fit is a 400 that names every issue's path", async () => {
+  const { at } = await start("basic.ts");
+  const response = await post(`${at}/users/seven`, '{"name":1}');
+  expect(response.status).toBe(400);
+  const { details } = (await response.json()) as { details: { issues: { in: string; path: string[] }[] } };
+  expect(details.issues.map((issue) => [issue.in, ...issue.path].join("."))).toEqual([
+    "params.id",
+    "body.name",
+    "body.age",
+  ]);
+});
+
+test("handlers see what the schemas made of the data", async () => {
+  const { at } = await start("basic.ts");
+  const response = await post(`${at}/users/7`, '{"name":"ada","age":36,"more":1}');
+  expect([response.status, await response.json()]).toEqual([201, { id: 8, name: "ada" }]);
+  expect(await (await fetch(`${at}/slow-query`)).json()).toEqual({ page: 1 });
+  expect(await (await fetch(`${at}/slow-query?page=3&tag=a&tag=b`)).json()).toEqual({ page: 3, tag: ["a", "b"] });
+});
+
+test("schemas may be asynchronous", async () => {
+  const { at } = await start("basic.ts");
+  expect((await post(`${at}/async-schema`, '{"name":"free"}')).status).toBe(200);
+  expect((await post(`${at}/async-schema`, '{"name":"taken"}')).status).toBe(400);
+});
+
+test("bodies are parsed by their type", async () => {
+  const { at } = await start("basic.ts");
+  const echo = async (body: string, type: string): Promise<unknown> =>
+    ((await (await post(`${at}/echo`, body, type)).json()) as { body: unknown }).body;
+  expect(await echo('{"a":[1]}', "application/json")).toEqual({ a: [1] });
+  expect(await echo('{"a":1}', "application/vnd.api+json; charset=utf-8")).toEqual({ a: 1 });
+  expect(await echo("a=1&b=2&b=3", "application/x-www-form-urlencoded")).toEqual({ a: "1", b: ["2", "3"] });
+  expect(await echo("grüße", "text/plain")).toBe("grüße");
+});
+
+test("malformed JSON and __proto__ are a 400, a type that no schema reads a 415, an unknown charset too", async () => {
+  const { at } = await start("basic.ts");
+  expect((await post(`${at}/echo`, "{", "application/json")).status).toBe(400);
+  expect((await post(`${at}/echo`, '{"__proto__":{"x":1}}')).status).toBe(400);
+  expect((await post(`${at}/echo`, '{"\\u005f_proto__":{"x":1}}')).status).toBe(400);
+  expect((await post(`${at}/users/7`, "<x/>", "application/xml")).status).toBe(415);
+  expect((await post(`${at}/echo`, "x", "text/plain; charset=klingon")).status).toBe(415);
+});
+
+test("a body above the limit is a 413, whether it says its length or not", async () => {
+  const { at } = await start("basic.ts", { server: { bodyLimitBytes: 1000 } });
+  expect((await post(`${at}/echo`, "x".repeat(1000), "text/plain")).status).toBe(200);
+  expect((await post(`${at}/echo`, "x".repeat(1001), "text/plain")).status).toBe(413);
+  const chunked = await fetch(`${at}/echo`, {
+    method: "POST",
+    body: new Blob(["x".repeat(5000)]).stream(),
+    duplex: "half",
+    headers: { "content-type": "text/plain" },
+  } as RequestInit);
+  expect(chunked.status).toBe(413);
+});

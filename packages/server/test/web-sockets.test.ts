@@ -1,0 +1,79 @@
+import { createRequire } from "node:module";
+import { expect, test } from "vitest";
+import type { WebSocket as WsClient } from "ws";
+import { start, until } from "./support/server.ts";
+
+const { WebSocket } = createRequire(import.meta.url)("ws") as { WebSocket: new (url: string) => WsClient };
+
+interface Client {
+  readonly socket: WsClient;
+  readonly heard: string[];
+  readonly closed: Promise<[number, string]>;
+}
+const client = async (url: string): Promise<Client> => {
+  const socket = new WebSocket(url.replace("http", "ws"));
+  const heard: string[] = [];
+  socket.on("message", (data: Buffer) => heard.push(data.toString()));
+  const closed = new Promise<[number, string]>((resolve) =>
+    socket.on("close", (code, reason) => resolve([code, reason.toString()])),
+  );
+  await new Promise((resolve, reject) => socket.on("open", resolve).on("error", reject));
+  return { socket, heard, closed };
+};
+
+test("a socket's callbacks run in order on one thread, with params, query and state", async () => {
+  const server = await start("sockets.ts");
+  const { socket, heard, closed } = await client(`${server.at}/room/blue?x=1`);
+  for (const text of ["slow", "b", "c", "bye"]) socket.send(text);
+  expect(await closed).toEqual([4001, "as you wish"]);
+  expect(JSON.parse(heard[0] ?? "")).toMatchObject({
+    room: "blue",
+    query: { x: "1" },
+    thread: expect.stringMatching(/^request/),
+  });
+  expect(heard.slice(1)).toEqual(["1:slow", "2:b", "3:c", "4:bye"]);
+  await until(() => server.stats().active === 0);
+});
+
+test("binary and text go both ways; a message above the limit closes with 1009", async () => {
+  const server = await start("sockets.ts");
+  const { socket, heard, closed } = await client(`${server.at}/echo`);
+  socket.send("text");
+  socket.send(Buffer.from("bytes"));
+  await until(() => heard.length === 2);
+  expect(heard).toEqual(["text", "bytes"]);
+  socket.send("x".repeat(1001));
+  expect((await closed)[0]).toBe(1009);
+});
+
+test("a callback that throws closes the socket with 1011", async () => {
+  const server = await start("sockets.ts");
+  const { socket, closed } = await client(`${server.at}/room/x`);
+  socket.send("throw");
+  expect((await closed)[0]).toBe(1011);
+});
+
+test("the death of its thread closes the socket with 1012, and the server goes on", async () => {
+  const server = await start("sockets.ts");
+  const { socket, closed } = await client(`${server.at}/room/x`);
+  socket.send("die");
+  expect((await closed)[0]).toBe(1012);
+  const again = await client(`${server.at}/echo`);
+  again.socket.send("still there");
+  await until(() => again.heard.length === 1);
+  again.socket.close();
+  await again.closed;
+});
+
+test("an upgrade on a path that has no socket is refused", async () => {
+  const server = await start("sockets.ts");
+  await expect(client(`${server.at}/plain`)).rejects.toThrow(/404/);
+  expect(await (await fetch(`${server.at}/plain`)).text()).toBe("plain");
+});
+
+test("a shutdown closes sockets with 1001", async () => {
+  const server = await start("sockets.ts");
+  const { closed } = await client(`${server.at}/echo`);
+  expect(await server.close()).toEqual({ forced: false });
+  expect((await closed)[0]).toBe(1001);
+});

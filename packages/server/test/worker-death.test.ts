@@ -1,0 +1,71 @@
+import { beforeEach, expect, test } from "vitest";
+import { gate, start, until } from "./support/server.ts";
+
+const [, , RUNS] = [0, 1, 2];
+beforeEach(() => void gate.fill(0));
+
+test.each([
+  ["process.exit()", "/exit", "exit"],
+  ["an uncaught error", "/throw-later", "error"],
+  ["an unhandled rejection", "/reject-later", "error"],
+])("%s in a handler: 502 at once, the thread is replaced, the server goes on", async (_what, path, reason) => {
+  const server = await start("faults.ts");
+  const begun = performance.now();
+  const response = await fetch(server.at + path, { method: "POST" });
+  expect(response.status).toBe(502);
+  expect(performance.now() - begun).toBeLessThan(1000);
+  expect((await fetch(`${server.at}/quick`)).status).toBe(200);
+  await until(() => server.stats().workers.ready === 2);
+  expect(server.stats().restarts[reason as "exit"]).toBe(1);
+});
+
+test("a thread out of memory: 502, and it is replaced", async () => {
+  const server = await start("faults.ts", { requestHandling: { memoryLimitMb: 32 } });
+  const response = await fetch(`${server.at}/out-of-memory`, { method: "POST" });
+  expect(response.status).toBe(502);
+  expect((await fetch(`${server.at}/quick`)).status).toBe(200);
+  expect(server.stats().restarts["out-of-memory"]).toBe(1);
+});
+
+test("a thread whose Buffers have grown past memoryLimitMb finishes its requests and is replaced", async () => {
+  const server = await start("faults.ts", { requestHandling: { maxWorkers: 1, memoryLimitMb: 64 } });
+  const slow = fetch(`${server.at}/wait/700`, { method: "POST" });
+  await until(() => server.stats().active === 1);
+  expect((await fetch(`${server.at}/hoard/100`, { method: "POST" })).status).toBe(200);
+  await until(() => server.stats().restarts.memory === 1);
+  expect((await slow).status).toBe(200);
+  await until(() => server.stats().workers.total === 1);
+  expect(await (await fetch(`${server.at}/hoard/1`, { method: "POST" })).json()).toBe(1);
+});
+
+test("a GET whose thread died is run again, once", async () => {
+  const server = await start("faults.ts");
+  const lucky = await fetch(`${server.at}/exit-once`);
+  expect(await lucky.text()).toBe("second time");
+  gate.fill(0);
+  const unlucky = await fetch(`${server.at}/exit`);
+  expect(unlucky.status).toBe(502);
+  expect(gate[RUNS as number]).toBe(2);
+});
+
+test("a POST whose thread died is not", async () => {
+  const server = await start("faults.ts");
+  expect((await fetch(`${server.at}/exit`, { method: "POST" })).status).toBe(502);
+  expect(gate[RUNS as number]).toBe(1);
+});
+
+test("a stream whose thread died is cut, not ended", async () => {
+  const server = await start("faults.ts");
+  const response = await fetch(`${server.at}/exit-midway`);
+  expect(response.status).toBe(200);
+  await expect(response.text()).rejects.toThrow();
+  await until(() => server.stats().workers.ready === 2);
+});
+
+test("an app that throws on import is one clear error of createServer", async () => {
+  await expect(start("throws-on-import.ts")).rejects.toThrow(/request thread could not start.*not today/);
+});
+
+test("onWorkerStart that throws is one clear error of createServer", async () => {
+  await expect(start("throws-on-start.ts")).rejects.toThrow(/request thread could not start.*no database/);
+});
