@@ -16,7 +16,9 @@ function codesOfSources(): Set<string> {
   for (const name of ["runtime", "managers", "server"]) {
     for (const file of readdirSync(`${root}packages/${name}/src`, { recursive: true, encoding: "utf8" })) {
       if (!file.endsWith(".ts")) continue;
-      for (const [, code] of readFileSync(`${root}packages/${name}/src/${file}`, "utf8").matchAll(/"(DUCK_[A-Z_]+)"/g)) {
+      for (const [, code] of readFileSync(`${root}packages/${name}/src/${file}`, "utf8").matchAll(
+        /"(DUCK_[A-Z_]+)"/g,
+      )) {
         if (code !== undefined && !environment.has(code)) codes.add(code);
       }
     }

@@ -22,4 +22,5 @@ export { currentThread, getParentThread, type ThreadInfo, type ThreadKind, threa
 export { registerErrorClass } from "./wire/error-classes.ts";
 export { taskSignal } from "./worker/task-context.ts";
 export { transfer } from "./worker/transfer.ts";
+
 import "./thread/on-load.ts";

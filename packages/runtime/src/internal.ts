@@ -1,11 +1,22 @@
 /** What the other packages of duck-ts build on. No part of the public surface: it changes without notice. */
-export * from "./index.ts";
+
 export { captureContext, runWithContext } from "./context/context-var.ts";
-export { adoptBell, blockingForbidden, blockUntil, drainMailboxes, drainWhileBlocked, forbidBlocking, isBlocked, ownDoorbell, ring } from "./future/doorbell.ts";
-export { futureInternals, type Outcome } from "./future/sync-future.ts";
-export { beginWait } from "./future/wait-report.ts";
-export { openTask, openTasks, type TaskFutureOptions } from "./future/task-future.ts";
 export { nameErrorClasses } from "./errors.ts";
+export {
+  adoptBell,
+  blockingForbidden,
+  blockUntil,
+  drainMailboxes,
+  drainWhileBlocked,
+  forbidBlocking,
+  isBlocked,
+  ownDoorbell,
+  ring,
+} from "./future/doorbell.ts";
+export { futureInternals, type Outcome } from "./future/sync-future.ts";
+export { openTask, openTasks, type TaskFutureOptions } from "./future/task-future.ts";
+export { beginWait } from "./future/wait-report.ts";
+export * from "./index.ts";
 export { logger } from "./logger.ts";
 export { entryUrl } from "./supervisor/launch.ts";
 export { adoptLine, existingLine, type Line, line, lineHandlers } from "./supervisor/line.ts";
@@ -19,19 +30,25 @@ export {
   adoptIdentity,
   type CarriedIdentity,
   lineageLinks,
-  type RootShared,
   REGISTRY_VERSION,
+  type RootShared,
   rootShared,
   type ThreadLink,
   threadFromLinks,
 } from "./thread/identity.ts";
-export { loaderFlags, spawnThread, watchExit } from "./thread/spawn.ts";
 export { threadWide } from "./thread/shared-state.ts";
+export { loaderFlags, spawnThread, watchExit } from "./thread/spawn.ts";
 export { explainNotCloneable } from "./wire/clone-path.ts";
 export { decodeThrown, encodeError } from "./wire/error-codec.ts";
 export type { FromWorker, RunMessage, ThreadExit, ToWorker, Wait, WaitTarget } from "./wire/messages.ts";
-export { decodeValue, encodeValue, registerSpecialKind, type SpecialKind, type SpecialSlot } from "./wire/value-codec.ts";
+export {
+  decodeValue,
+  encodeValue,
+  registerSpecialKind,
+  type SpecialKind,
+  type SpecialSlot,
+} from "./wire/value-codec.ts";
 export type { EntryData } from "./worker/entry.ts";
 export { Host, type HostEvents, Inbox } from "./worker/host.ts";
-export { currentTaskId, runInTask, TaskContext } from "./worker/task-context.ts";
 export { type EncodedTask, encodeTask, explainTask, Submitter } from "./worker/submitter.ts";
+export { currentTaskId, runInTask, TaskContext } from "./worker/task-context.ts";

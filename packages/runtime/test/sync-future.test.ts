@@ -1,4 +1,12 @@
-import { asyncToSyncFuture, BlockingNotAllowedError, DeadlockError, FutureTimeoutError, SyncFuture, TaskCancelledError, setLogger } from "@duck-ts/runtime";
+import {
+  asyncToSyncFuture,
+  BlockingNotAllowedError,
+  DeadlockError,
+  FutureTimeoutError,
+  SyncFuture,
+  setLogger,
+  TaskCancelledError,
+} from "@duck-ts/runtime";
 import { forbidBlocking } from "@duck-ts/runtime/internal";
 import { afterEach, describe, expect, it, vi } from "vitest";
 
@@ -125,7 +133,9 @@ describe("asyncToSyncFuture", () => {
   });
 
   it("is a DeadlockError where the promise lives, and a TypeError for what is no promise", () => {
-    expect(() => asyncToSyncFuture(new Promise((resolve) => setTimeout(resolve, 1))).result(1000)).toThrow(DeadlockError);
+    expect(() => asyncToSyncFuture(new Promise((resolve) => setTimeout(resolve, 1))).result(1000)).toThrow(
+      DeadlockError,
+    );
     expect(() => asyncToSyncFuture(1 as never)).toThrow(/expected a promise, got number/);
   });
 

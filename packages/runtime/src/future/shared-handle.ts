@@ -1,10 +1,10 @@
+import { TaskCancelledError } from "../errors.ts";
 import { line, lineHandlers } from "../supervisor/line.ts";
 import { currentThread } from "../thread/identity.ts";
 import { threadWide } from "../thread/shared-state.ts";
 import { decodeThrown, encodeError } from "../wire/error-codec.ts";
 import type { WireOutcome } from "../wire/messages.ts";
 import { decodeValue, encodeValue, registerSpecialKind } from "../wire/value-codec.ts";
-import { TaskCancelledError } from "../errors.ts";
 import { futureInternals, type Outcome, SyncFuture } from "./sync-future.ts";
 
 /** What a future needs of its life in several threads. */
@@ -18,7 +18,13 @@ export interface SharedHandle {
 /** What crosses: an id, and a word of shared memory in which the first writer leaves its mark. */
 type Passport = { readonly id: string; readonly claimed: Int32Array };
 
-type Shared = { next: number; readonly held: Map<string, WeakRef<SyncFuture<unknown>>>; readonly fromWire: Set<string>; readonly kept: Map<string, SyncFuture<unknown>>; readonly collected: FinalizationRegistry<string> };
+type Shared = {
+  next: number;
+  readonly held: Map<string, WeakRef<SyncFuture<unknown>>>;
+  readonly fromWire: Set<string>;
+  readonly kept: Map<string, SyncFuture<unknown>>;
+  readonly collected: FinalizationRegistry<string>;
+};
 
 const shared = (): Shared =>
   threadWide("shared-futures", () => {
@@ -102,7 +108,10 @@ function passportOf(future: SyncFuture<unknown>): Passport {
   if (known !== undefined) return known;
   const own = shared();
   own.next += 1;
-  const passport: Passport = { id: `${currentThread().id}.${own.next}`, claimed: new Int32Array(new SharedArrayBuffer(4)) };
+  const passport: Passport = {
+    id: `${currentThread().id}.${own.next}`,
+    claimed: new Int32Array(new SharedArrayBuffer(4)),
+  };
   passports.set(future, passport);
   futureInternals.share(future, () => handle(future, passport));
   const outcome = futureInternals.outcome(future);

@@ -5,7 +5,9 @@ import { blockingForbidden, blockUntil, threadLabel } from "./doorbell.ts";
 import type { SharedHandle } from "./shared-handle.ts";
 import { beginWait } from "./wait-report.ts";
 
-export type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly thrown: unknown; readonly cancelled: boolean };
+export type Outcome<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly thrown: unknown; readonly cancelled: boolean };
 
 /** Before a blocking wait is reported to the supervisor, which looks for a deadlock. Answers are usually there long before. */
 const PATIENCE_MS = 3;
@@ -79,7 +81,11 @@ export class SyncFuture<T> implements PromiseLike<T> {
   exception(timeoutMs?: number): Error | null {
     const outcome = this.#wait(timeoutMs);
     if (outcome.ok) return null;
-    return outcome.thrown instanceof Error ? outcome.thrown : new Error(`The task threw something that is not an Error: ${String(outcome.thrown)}`, { cause: outcome.thrown });
+    return outcome.thrown instanceof Error
+      ? outcome.thrown
+      : new Error(`The task threw something that is not an Error: ${String(outcome.thrown)}`, {
+          cause: outcome.thrown,
+        });
   }
 
   /** Gives it its result. `false`, and nothing changed, if it already has an outcome. */
@@ -104,7 +110,10 @@ export class SyncFuture<T> implements PromiseLike<T> {
   }
 
   // biome-ignore lint/suspicious/noThenProperty: a future is awaitable by contract.
-  then<A = T, B = never>(onFulfilled?: ((value: T) => A | PromiseLike<A>) | null, onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null): Promise<A | B> {
+  then<A = T, B = never>(
+    onFulfilled?: ((value: T) => A | PromiseLike<A>) | null,
+    onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
     this.#observed = true;
     return this.#asPromise().then(onFulfilled, onRejected);
   }
@@ -120,13 +129,17 @@ export class SyncFuture<T> implements PromiseLike<T> {
 
   /** Whom a wait for this future depends on; subclasses know more. `undefined`: on code of this very thread. */
   protected waitTarget(): WaitTarget | undefined {
-    return this.#shared === undefined ? undefined : { on: "future", id: this.#shared.id, label: `a SyncFuture (${this.#shared.id})` };
+    return this.#shared === undefined
+      ? undefined
+      : { on: "future", id: this.#shared.id, label: `a SyncFuture (${this.#shared.id})` };
   }
 
   /** Called before blocking: the way for a subclass to end the wait at once, or to throw a DeadlockError. */
   protected beforeBlocking(): void {
     if (this.#onOwnLoop) {
-      throw new DeadlockError([`thread "${threadLabel()}" waits for a promise of its own event loop, which stands still while it waits`]);
+      throw new DeadlockError([
+        `thread "${threadLabel()}" waits for a promise of its own event loop, which stands still while it waits`,
+      ]);
     }
   }
 
@@ -138,7 +151,8 @@ export class SyncFuture<T> implements PromiseLike<T> {
   #asPromise(): Promise<T> {
     if (this.#promise === undefined) {
       this.#promise = new Promise<unknown>((resolve, reject) => {
-        const settle = (outcome: Outcome<unknown>): void => (outcome.ok ? resolve(outcome.value) : reject(outcome.thrown));
+        const settle = (outcome: Outcome<unknown>): void =>
+          outcome.ok ? resolve(outcome.value) : reject(outcome.thrown);
         if (this.#outcome !== undefined) settle(this.#outcome);
         else this.#wake = settle;
       });
@@ -167,7 +181,18 @@ export class SyncFuture<T> implements PromiseLike<T> {
     const deadline = timeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs;
     let report: ReturnType<typeof beginWait> | undefined;
     const done = (): boolean => this.#outcome !== undefined || report?.deadlock !== undefined;
-    blockUntil({ done, deadline, patienceMs: PATIENCE_MS, ...(target === undefined ? {} : { onPatienceLost: () => { report = beginWait(target, true); } }) });
+    blockUntil({
+      done,
+      deadline,
+      patienceMs: PATIENCE_MS,
+      ...(target === undefined
+        ? {}
+        : {
+            onPatienceLost: () => {
+              report = beginWait(target, true);
+            },
+          }),
+    });
     report?.end();
     if (this.#outcome !== undefined) return this.#outcome;
     if (report?.deadlock !== undefined) throw new DeadlockError(report.deadlock);
@@ -194,7 +219,10 @@ export class SyncFuture<T> implements PromiseLike<T> {
   }
 
   protected logFailure(thrown: unknown): void {
-    logger().warn({ err: thrown, thread: threadLabel() }, "a future failed and nobody awaited it, blocked on it or handled it");
+    logger().warn(
+      { err: thrown, thread: threadLabel() },
+      "a future failed and nobody awaited it, blocked on it or handled it",
+    );
   }
 
   #whenSettled(fn: (future: SyncFuture<unknown>) => void): void {
@@ -225,13 +253,20 @@ export class SyncFuture<T> implements PromiseLike<T> {
 export function asyncToSyncFuture<T>(promise: PromiseLike<T>): SyncFuture<T> {
   if (promise instanceof SyncFuture) return promise as SyncFuture<T>;
   if (typeof (promise as { then?: unknown } | null)?.then !== "function") {
-    throw new TypeError(`asyncToSyncFuture: expected a promise, got ${promise === null ? "null" : typeof promise}. Call the async function and pass what it returns.`);
+    throw new TypeError(
+      `asyncToSyncFuture: expected a promise, got ${promise === null ? "null" : typeof promise}. Call the async function and pass what it returns.`,
+    );
   }
   const future = new SyncFuture<T>();
   futureInternals.bindToOwnLoop(future);
   promise.then(
     (value) => future.setResult(value),
-    (thrown: unknown) => futureInternals.settle(future, { ok: false, thrown, cancelled: thrown instanceof TaskCancelledError || (thrown as { name?: unknown } | null)?.name === "AbortError" }),
+    (thrown: unknown) =>
+      futureInternals.settle(future, {
+        ok: false,
+        thrown,
+        cancelled: thrown instanceof TaskCancelledError || (thrown as { name?: unknown } | null)?.name === "AbortError",
+      }),
   );
   return future;
 }

@@ -1,16 +1,15 @@
-import { DeadlockError } from "../errors.ts";
+import { DeadlockError, TaskCancelledError } from "../errors.ts";
 import { logger } from "../logger.ts";
+import { line } from "../supervisor/line.ts";
 import type { TaskCall } from "../task/task.ts";
 import { currentThread, type ThreadInfo } from "../thread/identity.ts";
-import type { FromWorker, WaitTarget } from "../wire/messages.ts";
-import { decodeThrown } from "../wire/error-codec.ts";
-import { decodeValue } from "../wire/value-codec.ts";
 import { threadWide } from "../thread/shared-state.ts";
-import { line } from "../supervisor/line.ts";
-import { TaskCancelledError } from "../errors.ts";
+import { decodeThrown } from "../wire/error-codec.ts";
+import type { FromWorker, WaitTarget } from "../wire/messages.ts";
+import { decodeValue } from "../wire/value-codec.ts";
+import { currentTaskId } from "../worker/task-context.ts";
 import { threadLabel } from "./doorbell.ts";
 import { futureInternals, SyncFuture } from "./sync-future.ts";
-import { currentTaskId } from "../worker/task-context.ts";
 import { beginWait } from "./wait-report.ts";
 
 /** What a manager says about a task that it has taken. */
@@ -94,7 +93,9 @@ export class TaskFuture<T> extends SyncFuture<T> {
 
   /** Lets it fail with whatever the task threw when it ran in this very thread. For managers. */
   failWith(thrown: unknown): boolean {
-    const first = this.#close(futureInternals.settle(this, { ok: false, thrown, cancelled: thrown instanceof TaskCancelledError }));
+    const first = this.#close(
+      futureInternals.settle(this, { ok: false, thrown, cancelled: thrown instanceof TaskCancelledError }),
+    );
     if (first) this.#options.onFailure?.(this as TaskFuture<unknown>, thrown);
     return first;
   }
@@ -111,18 +112,26 @@ export class TaskFuture<T> extends SyncFuture<T> {
       return;
     }
     const thrown = decodeThrown(message[2], this.#submittedAt === undefined ? BURST_NOTE : this.#submittedAt.stack);
-    const first = this.#close(futureInternals.settle(this, { ok: false, thrown, cancelled: thrown instanceof TaskCancelledError }));
+    const first = this.#close(
+      futureInternals.settle(this, { ok: false, thrown, cancelled: thrown instanceof TaskCancelledError }),
+    );
     if (first) this.#options.onFailure?.(this as TaskFuture<unknown>, thrown);
   }
 
   protected override waitTarget(): WaitTarget {
     const { executor, executorLabel } = this.#options;
-    return { on: "task", executor, callId: this.callId, label: `task ${this.call.task.id} (${this.taskId}) of ${executorLabel}` };
+    return {
+      on: "task",
+      executor,
+      callId: this.callId,
+      label: `task ${this.call.task.id} (${this.taskId}) of ${executorLabel}`,
+    };
   }
 
   protected override beforeBlocking(): void {
     super.beforeBlocking();
-    if (!tasks().open.has(this.callId)) throw new DeadlockError([`thread "${threadLabel()}" waits for a task that nobody has`]);
+    if (!tasks().open.has(this.callId))
+      throw new DeadlockError([`thread "${threadLabel()}" waits for a task that nobody has`]);
     this.#options.beforeBlocking(this as TaskFuture<unknown>);
   }
 
@@ -133,7 +142,10 @@ export class TaskFuture<T> extends SyncFuture<T> {
 
   protected override logFailure(thrown: unknown): void {
     if (this.#options.onFailure !== undefined) return; // its manager has logged it, or was told not to
-    logger().warn({ err: thrown, task: this.taskId, manager: this.#options.executorLabel, thread: this.#worker?.name }, "a task failed and nobody awaited it, blocked on it or handled it");
+    logger().warn(
+      { err: thrown, task: this.taskId, manager: this.#options.executorLabel, thread: this.#worker?.name },
+      "a task failed and nobody awaited it, blocked on it or handled it",
+    );
   }
 
   #close(first: boolean): boolean {
@@ -152,7 +164,10 @@ let stacksThisTurn = 0;
 
 function submissionStack(submitter: (...args: never[]) => unknown): { stack?: string } | undefined {
   if (stacksThisTurn >= STACKS_PER_TURN) return undefined;
-  if (stacksThisTurn++ === 0) queueMicrotask(() => { stacksThisTurn = 0; });
+  if (stacksThisTurn++ === 0)
+    queueMicrotask(() => {
+      stacksThisTurn = 0;
+    });
   const holder: { stack?: string } = {};
   Error.captureStackTrace(holder, submitter);
   return holder;

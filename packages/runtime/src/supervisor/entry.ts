@@ -1,7 +1,7 @@
 /** The supervisor's thread. It never runs user code and never blocks: every blocking wait in the process depends on it. */
 import { workerData } from "node:worker_threads";
 import { currentThread, SUPERVISOR_STATE } from "../thread/identity.ts";
-import { type SupervisorData, SUPERVISOR_READY } from "./launch.ts";
+import { SUPERVISOR_READY, type SupervisorData } from "./launch.ts";
 import { Supervisor } from "./supervisor.ts";
 
 const { port, bell, root, links, execArgv } = (workerData as { supervisor: SupervisorData }).supervisor;

@@ -1,16 +1,23 @@
-import { createRequire } from "node:module";
-import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { MessageChannel, type MessagePort, type Worker } from "node:worker_threads";
 import { DuckError } from "../errors.ts";
 import { ownDoorbell } from "../future/doorbell.ts";
-import { becomeRoot, currentThread, lineageLinks, type RootShared, rootShared, SUPERVISOR_STATE } from "../thread/identity.ts";
+import {
+  becomeRoot,
+  currentThread,
+  lineageLinks,
+  type RootShared,
+  rootShared,
+  SUPERVISOR_STATE,
+} from "../thread/identity.ts";
 import { loaderFlags, spawnThread } from "../thread/spawn.ts";
 
 export const SUPERVISOR_NONE = 0;
-export const SUPERVISOR_STARTING = 1;
+const SUPERVISOR_STARTING = 1;
 export const SUPERVISOR_READY = 2;
-export const SUPERVISOR_DEAD = 3;
+const SUPERVISOR_DEAD = 3;
 
 /** What the supervisor's thread is started with. */
 export type SupervisorData = {
@@ -51,7 +58,13 @@ export function launchSupervisor(): MessagePort {
   const root = currentThread().parent === null ? rootShared() : becomeRoot();
   Atomics.store(root.words, SUPERVISOR_STATE, SUPERVISOR_STARTING);
   const links = lineageLinks(currentThread());
-  const data: SupervisorData = { port: port2, bell: ownDoorbell(), root, links, execArgv: loaderFlags(process.execArgv) };
+  const data: SupervisorData = {
+    port: port2,
+    bell: ownDoorbell(),
+    root,
+    links,
+    execArgv: loaderFlags(process.execArgv),
+  };
   const worker: Worker = spawnThread(entryUrl("./supervisor/entry.js", "@duck-ts/runtime", import.meta.url), {
     identity: { name: "duck:supervisor", kind: "supervisor", ancestors: links, root },
     data: { supervisor: data },
@@ -59,7 +72,9 @@ export function launchSupervisor(): MessagePort {
   });
   worker.once("error", (error) => {
     // Whatever happens in the supervisor is a bug of ours: it must be seen, and nobody may go on waiting for it.
-    process.stderr.write(`duck-ts: the supervisor thread failed: ${error instanceof Error ? error.stack : String(error)}\n`);
+    process.stderr.write(
+      `duck-ts: the supervisor thread failed: ${error instanceof Error ? error.stack : String(error)}\n`,
+    );
   });
   worker.once("exit", () => {
     Atomics.store(root.words, SUPERVISOR_STATE, SUPERVISOR_DEAD);

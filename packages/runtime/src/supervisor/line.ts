@@ -57,7 +57,9 @@ function overBroadcast(root: string): Wire {
   };
   hello.postMessage(greeting);
   hello.close();
-  process.once("exit", (code) => channel.postMessage({ t: "gone", id: info.id, exit: { reason: "exit", exitCode: code } } satisfies ToSupervisor));
+  process.once("exit", (code) =>
+    channel.postMessage({ t: "gone", id: info.id, exit: { reason: "exit", exitCode: code } } satisfies ToSupervisor),
+  );
   return {
     carriesPorts: false,
     post: (message) => (welcome ? channel.postMessage(message) : waiting.push(message)),
@@ -111,7 +113,11 @@ export class Line {
   /** Asks a service and blocks for the answer (one round trip). */
   ask<T>(service: string, body: unknown): T {
     let reply: Extract<FromSupervisor, { t: "reply" }> | undefined;
-    const seq = this.#register({ settle: (given) => { reply = given; } });
+    const seq = this.#register({
+      settle: (given) => {
+        reply = given;
+      },
+    });
     this.#wire.post({ t: "call", service, seq, body });
     const answered = blockUntil({ done: () => reply !== undefined, deadline: performance.now() + ANSWER_WITHIN_MS });
     this.#pending.delete(seq);
@@ -197,7 +203,10 @@ export type Handlers = {
 const ANSWER_WITHIN_MS = 30_000;
 
 function supervisorSilent(): DuckError {
-  return new DuckError("DUCK_SUPERVISOR_SILENT", "The duck-ts supervisor thread did not answer within 30 s. It may have been killed; restart the process, and please report how it came about.");
+  return new DuckError(
+    "DUCK_SUPERVISOR_SILENT",
+    "The duck-ts supervisor thread did not answer within 30 s. It may have been killed; restart the process, and please report how it came about.",
+  );
 }
 
 function unwrap<T>(reply: Extract<FromSupervisor, { t: "reply" }>): T {
@@ -238,7 +247,11 @@ export function line(): Line {
     return own.line;
   }
   const deadline = performance.now() + ROOT_PATIENCE_MS;
-  for (let state = Atomics.load(words, SUPERVISOR_STATE); state !== SUPERVISOR_READY; state = Atomics.load(words, SUPERVISOR_STATE)) {
+  for (
+    let state = Atomics.load(words, SUPERVISOR_STATE);
+    state !== SUPERVISOR_READY;
+    state = Atomics.load(words, SUPERVISOR_STATE)
+  ) {
     if (state === SUPERVISOR_NONE && performance.now() > deadline) {
       // The root loaded the runtime but stands still in code of its own and never made a supervisor: one for this subtree.
       own.line = new Line(overPort(launchSupervisor()), lineHandlers());

@@ -27,7 +27,8 @@ export class SharedFutures {
     this.#entries.set(id, entry);
     if (entry.outcome !== undefined) return;
     entry.outcome = outcome;
-    for (const holder of entry.holders) if (holder !== by?.id) this.#find(holder)?.post({ t: "future.settled", id, outcome });
+    for (const holder of entry.holders)
+      if (holder !== by?.id) this.#find(holder)?.post({ t: "future.settled", id, outcome });
   }
 
   release(id: string, thread: ThreadRecord): void {
@@ -46,7 +47,11 @@ export class SharedFutures {
       if (!holders.delete(thread.id)) continue;
       if (holders.size === 0) this.#entries.delete(id);
       else if (holders.size === 1 && outcome === undefined && id.startsWith(`${thread.id}.`)) {
-        this.settle(id, { ok: false, error: encodeError(new WorkerCrashedError(thread.name, exit.reason, exit.exitCode)) }, undefined);
+        this.settle(
+          id,
+          { ok: false, error: encodeError(new WorkerCrashedError(thread.name, exit.reason, exit.exitCode)) },
+          undefined,
+        );
       }
     }
   }

@@ -1,8 +1,14 @@
-import { BroadcastChannel, MessageChannel, type MessagePort, receiveMessageOnPort, type Transferable } from "node:worker_threads";
+import {
+  BroadcastChannel,
+  MessageChannel,
+  type MessagePort,
+  receiveMessageOnPort,
+  type Transferable,
+} from "node:worker_threads";
 import { ring } from "../future/doorbell.ts";
+import { logger } from "../logger.ts";
 import type { RootShared, ThreadInfo, ThreadLink } from "../thread/identity.ts";
 import { threadFromLinks } from "../thread/identity.ts";
-import { logger } from "../logger.ts";
 import { encodeError } from "../wire/error-codec.ts";
 import type { FromSupervisor, ThreadExit, ToSupervisor, Wait, WaitTarget } from "../wire/messages.ts";
 import { broadcastNames, type Hello } from "./line.ts";
@@ -21,7 +27,13 @@ export class ThreadRecord {
   readonly close: () => void;
   readonly carriesPorts: boolean;
 
-  constructor(wire: { bell: Int32Array; send: (message: FromSupervisor, transfer?: readonly Transferable[]) => void; drain: () => void; close: () => void; carriesPorts: boolean }) {
+  constructor(wire: {
+    bell: Int32Array;
+    send: (message: FromSupervisor, transfer?: readonly Transferable[]) => void;
+    drain: () => void;
+    close: () => void;
+    carriesPorts: boolean;
+  }) {
     this.bell = wire.bell;
     this.#send = wire.send;
     this.drain = wire.drain;
@@ -112,7 +124,8 @@ export class Supervisor implements SupervisorApi {
       carriesPorts: true,
       send: (message, transfer) => port.postMessage(message, transfer as Transferable[] | undefined),
       drain: () => {
-        for (let got = receiveMessageOnPort(port); got !== undefined; got = receiveMessageOnPort(port)) this.#handle(record, got.message as ToSupervisor);
+        for (let got = receiveMessageOnPort(port); got !== undefined; got = receiveMessageOnPort(port))
+          this.#handle(record, got.message as ToSupervisor);
       },
       close: () => port.close(),
     });
@@ -130,7 +143,8 @@ export class Supervisor implements SupervisorApi {
     this.#blocked.delete(record.id);
     if (record.info !== undefined) {
       this.#byId.delete(record.id);
-      for (const service of this.#services.values()) if (!(service instanceof Promise)) service.threadGone(record, exit);
+      for (const service of this.#services.values())
+        if (!(service instanceof Promise)) service.threadGone(record, exit);
       this.#futures.threadGone(record.info, exit);
     }
     record.close();
@@ -157,7 +171,8 @@ export class Supervisor implements SupervisorApi {
       carriesPorts: false,
       send: (message) => channel.postMessage(message),
       drain: () => {
-        for (let got = receiveMessageOnPort(port); got !== undefined; got = receiveMessageOnPort(port)) this.#handle(record, got.message as ToSupervisor);
+        for (let got = receiveMessageOnPort(port); got !== undefined; got = receiveMessageOnPort(port))
+          this.#handle(record, got.message as ToSupervisor);
       },
       close: () => channel.close(),
     });
@@ -194,13 +209,16 @@ export class Supervisor implements SupervisorApi {
         return;
       case "wait":
         this.#blocked.delete(from.id); // the order of blocking is the map's order
-        if (message.wait.blocking) this.#blocked.set(from.id, { thread: from.id, name: from.info?.name ?? "?", wait: message.wait });
-        for (const service of this.#services.values()) if (!(service instanceof Promise)) service.waiting(from, message.wait);
+        if (message.wait.blocking)
+          this.#blocked.set(from.id, { thread: from.id, name: from.info?.name ?? "?", wait: message.wait });
+        for (const service of this.#services.values())
+          if (!(service instanceof Promise)) service.waiting(from, message.wait);
         if (message.wait.blocking) this.recheckWaits();
         return;
       case "unwait":
         if (this.#blocked.get(from.id)?.wait.id === message.id) this.#blocked.delete(from.id);
-        for (const service of this.#services.values()) if (!(service instanceof Promise)) service.unwaiting(from, message.id);
+        for (const service of this.#services.values())
+          if (!(service instanceof Promise)) service.unwaiting(from, message.id);
         return;
       case "future.hold":
         this.#futures.hold(message.id, from);
@@ -212,7 +230,12 @@ export class Supervisor implements SupervisorApi {
         this.#futures.release(message.id, from);
         return;
       case "threads":
-        from.post({ t: "reply", seq: message.seq, ok: true, value: [...this.#byId.values()].map((record) => record.links) });
+        from.post({
+          t: "reply",
+          seq: message.seq,
+          ok: true,
+          value: [...this.#byId.values()].map((record) => record.links),
+        });
         return;
       default:
         message satisfies never;
@@ -270,8 +293,10 @@ export class Supervisor implements SupervisorApi {
   }
 
   #answerers(target: WaitTarget, waiter: number): Answerers {
-    if (target.on === "future") return { live: false, anyOf: this.#futures.holders(target.id).filter((id) => id !== waiter) };
-    for (const service of this.#services.values()) if (!(service instanceof Promise)) return service.answerers(target, waiter);
+    if (target.on === "future")
+      return { live: false, anyOf: this.#futures.holders(target.id).filter((id) => id !== waiter) };
+    for (const service of this.#services.values())
+      if (!(service instanceof Promise)) return service.answerers(target, waiter);
     return { live: true };
   }
 }

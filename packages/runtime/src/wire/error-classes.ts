@@ -73,7 +73,8 @@ for (const cls of [
 }
 for (const cls of Object.values(ownErrors) as unknown[]) {
   // By the name on the prototype: a minifier may have changed the class's own.
-  if (typeof cls === "function" && cls.prototype instanceof Error) registerErrorClass(cls as ErrorClass, cls.prototype.name);
+  if (typeof cls === "function" && cls.prototype instanceof Error)
+    registerErrorClass(cls as ErrorClass, cls.prototype.name);
 }
 
 /** The registered names in `error`'s prototype chain, nearest first. */

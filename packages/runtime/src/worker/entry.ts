@@ -3,12 +3,17 @@
  * other code runs; then it hands over to the module that the thread was made for.
  */
 import { type MessagePort, workerData } from "node:worker_threads";
-import { watchForeignWorkers } from "../thread/foreign.ts";
-import { adoptLine } from "../supervisor/line.ts";
 import { adoptBell } from "../future/doorbell.ts";
+import { adoptLine } from "../supervisor/line.ts";
+import { watchForeignWorkers } from "../thread/foreign.ts";
 
 /** What `spawnThread` is given as `data` for this entry. */
-export type EntryData = { readonly line: MessagePort; readonly bell: Int32Array; readonly module: string; readonly data: unknown };
+export type EntryData = {
+  readonly line: MessagePort;
+  readonly bell: Int32Array;
+  readonly module: string;
+  readonly data: unknown;
+};
 
 const { line, bell, module, data } = workerData as EntryData;
 adoptBell(bell);

@@ -1,7 +1,7 @@
 /** The working end: runs the tasks that come over any number of ports. Its counterpart is `submitter.ts`. */
 import type { MessagePort, Transferable } from "node:worker_threads";
-import { DataNotCloneableError } from "../errors.ts";
 import { runWithContext } from "../context/context-var.ts";
+import { DataNotCloneableError } from "../errors.ts";
 import { ring } from "../future/doorbell.ts";
 import { findTask, lookupTask } from "../task/find-task.ts";
 import { explainNotCloneable } from "../wire/clone-path.ts";
@@ -216,7 +216,8 @@ export class Host {
       return;
     }
     if (exclusive) this.#busy = true;
-    const settled = given === undefined ? this.#find(inbox.from, message, context) : (given.value as PromiseLike<unknown>);
+    const settled =
+      given === undefined ? this.#find(inbox.from, message, context) : (given.value as PromiseLike<unknown>);
     const after = (ok: boolean, value: unknown): void => {
       if (exclusive) this.#busy = false;
       finish(ok, value);
@@ -239,14 +240,21 @@ export class Host {
     return given.value;
   }
 
-  #call(fn: (...args: unknown[]) => unknown, from: number, message: RunMessage, context: TaskContext): { readonly sync: boolean; readonly ok: boolean; readonly value: unknown } {
+  #call(
+    fn: (...args: unknown[]) => unknown,
+    from: number,
+    message: RunMessage,
+    context: TaskContext,
+  ): { readonly sync: boolean; readonly ok: boolean; readonly value: unknown } {
     const [, callId, , encodedArgs, specials, carried] = message;
     try {
       this.#events.started?.(from, callId, message);
       const args = decodeValue(encodedArgs, specials) as readonly unknown[];
-      const vars = carried === undefined ? undefined : (decodeValue(carried.value, carried.specials) as Record<string, unknown>);
+      const vars =
+        carried === undefined ? undefined : (decodeValue(carried.value, carried.specials) as Record<string, unknown>);
       const value = runWithContext(vars, () => runInTask(context, () => fn(...args)));
-      const thenable = value !== null && typeof value === "object" && typeof (value as { then?: unknown }).then === "function";
+      const thenable =
+        value !== null && typeof value === "object" && typeof (value as { then?: unknown }).then === "function";
       return { sync: !thenable, ok: true, value };
     } catch (thrown) {
       return { sync: true, ok: false, value: thrown };
@@ -269,7 +277,8 @@ export class Host {
       const encoded = encodeValue(value, transfer, "result");
       inbox.answer(["ok", callId, encoded.value, encoded.specials], transfer);
     } catch (cause) {
-      const error = cause instanceof DataNotCloneableError ? cause : explainNotCloneable(value, "result", { transfer, cause });
+      const error =
+        cause instanceof DataNotCloneableError ? cause : explainNotCloneable(value, "result", { transfer, cause });
       inbox.answer(["failed", callId, encodeError(error)], []);
     }
   }

@@ -1,8 +1,8 @@
 /** The submitting end of a direct port to a worker. Its counterpart is `host.ts`. */
 import { type MessagePort, receiveMessageOnPort, type Transferable } from "node:worker_threads";
+import { captureContext } from "../context/context-var.ts";
 import { drainWhileBlocked } from "../future/doorbell.ts";
 import { openTask, type TaskFuture } from "../future/task-future.ts";
-import { captureContext } from "../context/context-var.ts";
 import { taskRefOf } from "../task/task.ts";
 import type { TaskRef } from "../task/task-ref.ts";
 import { explainNotCloneable, findNotCloneable } from "../wire/clone-path.ts";
@@ -21,7 +21,15 @@ export function encodeTask(future: TaskFuture<unknown>, transfer: readonly Trans
   const moved: Transferable[] = transfer === undefined ? [] : [...transfer];
   const args = scalars ? { value: call.args, specials: undefined } : encodeValue(call.args, moved, "args");
   const carried = context === undefined ? undefined : encodeValue(context, moved, "context");
-  const message: RunMessage = ["run", callId, taskRefOf(call.task), args.value as readonly unknown[], args.specials, carried, Date.now()];
+  const message: RunMessage = [
+    "run",
+    callId,
+    taskRefOf(call.task),
+    args.value as readonly unknown[],
+    args.specials,
+    carried,
+    Date.now(),
+  ];
   return { message, transfer: moved, copied: scalars && context === undefined && moved.length === 0 };
 }
 
@@ -81,7 +89,9 @@ export class Submitter {
 
   cancel(callId: number, reason: unknown): void {
     this.flush();
-    this.#port.postMessage([["cancel", callId, reason === undefined ? undefined : encodeError(reason)]] satisfies ToWorker[]);
+    this.#port.postMessage([
+      ["cancel", callId, reason === undefined ? undefined : encodeError(reason)],
+    ] satisfies ToWorker[]);
   }
 
   flush(): void {
@@ -93,7 +103,8 @@ export class Submitter {
 
   /** Takes the answers that are there, without an event loop. */
   drain(): void {
-    for (let got = receiveMessageOnPort(this.#port); got !== undefined; got = receiveMessageOnPort(this.#port)) this.#take(got.message as FromWorker[]);
+    for (let got = receiveMessageOnPort(this.#port); got !== undefined; got = receiveMessageOnPort(this.#port))
+      this.#take(got.message as FromWorker[]);
   }
 
   close(): void {
@@ -105,8 +116,8 @@ export class Submitter {
     for (const answer of answers) {
       const future = openTask(answer[1]);
       if (future === undefined) continue; // cancelled here meanwhile
-      future.settleFromWire(answer);
       this.#onAnswer?.(future);
+      future.settleFromWire(answer);
     }
   }
 }

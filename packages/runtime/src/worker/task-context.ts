@@ -22,7 +22,8 @@ export class TaskContext {
   }
 }
 
-const storage = (): AsyncLocalStorage<TaskContext> => threadWide("task-context", () => new AsyncLocalStorage<TaskContext>());
+const storage = (): AsyncLocalStorage<TaskContext> =>
+  threadWide("task-context", () => new AsyncLocalStorage<TaskContext>());
 
 /** Runs `fn` as the body of `task`. */
 export function runInTask<T>(task: TaskContext, fn: () => T): T {
