@@ -19,6 +19,14 @@ export function start(data: unknown): void {
   const began = new Map<string, number>();
   /** By submitting thread. If this thread dies, what was not begun goes to the next. */
   const ports = new Map<number, board.Words>();
+  /** Tasks whose turn has come and that have not ended; and the last of each submitter, which numbers them upwards. */
+  const open = new Set<string>();
+  const newest = new Map<number, number>();
+  /** Whether it may still block the loop with its first steps. Once those are over it is a task among others. */
+  const isPending = (from: number, callId: number): boolean => {
+    const id = `${from}.${callId}`;
+    return callId > (newest.get(from) ?? 0) || (open.has(id) && !began.has(id));
+  };
   const countBegun = (from: number): void => {
     const words = ports.get(from);
     if (words !== undefined) Atomics.add(words, board.PORT_BEGUN, 1);
@@ -26,7 +34,11 @@ export function start(data: unknown): void {
   const isQuiet = (): boolean => [...ports.values()].every(board.isPortQuiet);
   const host = new Host("concurrent", {
     // Counted in the order of the port, so before the task's module is imported: later tasks may overtake that.
-    taken: countBegun,
+    taken(from, callId) {
+      countBegun(from);
+      open.add(`${from}.${callId}`);
+      newest.set(from, callId);
+    },
     started(from, callId, message) {
       const now = performance.now();
       began.set(`${from}.${callId}`, now);
@@ -41,10 +53,12 @@ export function start(data: unknown): void {
       const id = `${from}.${message[1]}`;
       board.record(head, board.RUN_HISTOGRAM, performance.now() - (began.get(id) ?? 0));
       began.delete(id);
+      open.delete(id);
       end(from, ok ? board.COMPLETED : board.FAILED);
     },
-    dropped(from) {
+    dropped(from, message) {
       countBegun(from);
+      newest.set(from, message[1]);
       end(from, board.CANCELLED);
     },
   });
@@ -92,10 +106,8 @@ export function start(data: unknown): void {
         tellIfDrained();
         return;
       case "ping":
-        tell({ t: "pong" });
+        tell({ t: "pong", from: message.from, callId: message.callId, pending: isPending(message.from, message.callId) });
         return;
-      case "release":
-        return; // a pool's
       default:
         message satisfies never;
     }

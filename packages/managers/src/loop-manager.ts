@@ -136,6 +136,12 @@ export class LoopManager extends Manager implements WorkerNews {
     // Loops are connected from this side, at the first task.
   }
 
+  /** @internal The loop's thread is up. */
+  up(event: Extract<FromService, { op: "up" }>): void {
+    this.#thread = threadFromLinks(event.worker);
+    for (const future of this.#sent) future.assign(this.#thread);
+  }
+
   /** @internal The loop's thread has ended: what it had is lost. */
   gone(event: Extract<FromService, { op: "gone" }>): void {
     this.#submitter?.drain();
@@ -162,6 +168,7 @@ export class LoopManager extends Manager implements WorkerNews {
       if (event.worker.length > 0) future.assign(threadFromLinks(event.worker));
       future.fail(new WorkerCrashedError(name, event.exit.reason, event.exit.exitCode, cause(event.exit.message)));
     }
+    this.flush(); // at once: a thread that is blocked on one of them comes to no end of its turn
   }
 
   /** @internal */
@@ -216,7 +223,10 @@ export class LoopManager extends Manager implements WorkerNews {
     if (this.#submitter !== undefined || !line().carriesPorts) return this.#submitter;
     const { port1, port2 } = new MessageChannel();
     listenForWorkers(this.key, this);
-    this.#submitter = new Submitter(port1, (future) => this.#sent.delete(future));
+    this.#submitter = new Submitter(port1, (future) => {
+      this.#sent.delete(future);
+      if (this.#thread !== null) future.assign(this.#thread);
+    });
     tell({ op: "connect", key: this.key, port: port2, bell: ownDoorbell(), words: this.#words }, [port2]);
     return this.#submitter;
   }

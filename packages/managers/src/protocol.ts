@@ -77,6 +77,8 @@ export type ToService =
 export type FromService =
   | { readonly op: "connect"; readonly key: string; readonly slot: number; readonly generation: number; readonly port: MessagePort; readonly worker: readonly ThreadLink[] }
   | { readonly op: "gone"; readonly key: string; readonly slot: number; readonly generation: number; readonly exit: ThreadExit; readonly worker: readonly ThreadLink[]; readonly runThread: number; readonly runCall: number }
+  /** A loop's thread is up. */
+  | { readonly op: "up"; readonly key: string; readonly worker: readonly ThreadLink[] }
   | { readonly op: "answers"; readonly answers: readonly FromWorker[]; readonly worker: readonly ThreadLink[] }
   | { readonly op: "lost"; readonly callId: number; readonly exit: ThreadExit; readonly thread: string }
   | { readonly op: "dropped"; readonly callId: number; readonly why: string }
@@ -92,9 +94,8 @@ export type ToAgent =
   | { readonly t: "cancel"; readonly from: number; readonly callId: number; readonly reason: unknown }
   /** Tell when nothing is left to do. */
   | { readonly t: "drain" }
-  /** The thread that had taken the worker's slot is dead. Say so if it never gave it a task. */
-  | { readonly t: "release" }
-  | { readonly t: "ping" };
+  /** Does your event loop turn, and is this task still to come, or to be imported? */
+  | { readonly t: "ping"; readonly from: number; readonly callId: number };
 
 /**
  * `ring`: the word in the worker's claim ring by which either side takes the task; -1: nobody else can. `open`: what
@@ -118,7 +119,7 @@ export type FromAgent =
   | { readonly t: "released" }
   | { readonly t: "recycle" }
   | { readonly t: "drained" }
-  | { readonly t: "pong" };
+  | { readonly t: "pong"; readonly from: number; readonly callId: number; readonly pending: boolean };
 
 export const SERVICE = "managers";
 

@@ -6,6 +6,7 @@ import { type FromService, SERVICE, type ToService } from "./protocol.ts";
 /** What a manager of this thread does with news about its workers. */
 export interface WorkerNews {
   connected(event: Extract<FromService, { op: "connect" }>): void;
+  up(event: Extract<FromService, { op: "up" }>): void;
   gone(event: Extract<FromService, { op: "gone" }>): void;
 }
 
@@ -56,6 +57,9 @@ function hear(own: Client, event: FromService): void {
       else news.connected(event);
       return;
     }
+    case "up":
+      own.news.get(event.key)?.up(event);
+      return;
     case "gone":
       own.news.get(event.key)?.gone(event);
       return;

@@ -153,9 +153,17 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
   connected(event: Extract<FromService, { op: "connect" }>): void {
     const thread = threadFromLinks(event.worker);
     const given: Connection["given"] = new Map();
-    const port = new Submitter(event.port as MessagePort, (future) => given.delete(future.callId));
+    const port = new Submitter(event.port as MessagePort, (future) => {
+      given.delete(future.callId);
+      future.assign(thread);
+    });
     this.#connections[event.slot]?.port.close();
     this.#connections[event.slot] = { port, generation: event.generation, thread, given };
+  }
+
+  /** @internal */
+  up(): void {
+    // A pool's workers are connected one by one.
   }
 
   /** @internal A worker has ended: what it had begun is lost, what it had not begun goes to another. */
@@ -175,6 +183,7 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
         future.fail(new WorkerCrashedError(connection.thread.name, event.exit.reason, event.exit.exitCode, cause(event.exit.message)));
       } else this.#again(future);
     }
+    this.flush(); // at once: a thread that is blocked on one of them comes to no end of its turn
   }
 
   /** @internal */
@@ -199,8 +208,10 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
 
   protected override failureLogger(log: boolean): (future: TaskFuture<unknown>, thrown: unknown) => void {
     if (!log) return () => undefined;
+    // Read now, at the submission: nobody's request is current when the answer comes in. The server sets it.
+    const requestId = captureContext()?.["duck.requestId"];
     return (future, thrown) => {
-      logger().warn({ err: thrown, task: future.taskId, taskName: future.call.task.id, manager: this.id ?? null, thread: future.worker?.name }, `a task of ${this.label} failed`);
+      logger().warn({ err: thrown, task: future.taskId, taskName: future.call.task.id, manager: this.id ?? null, thread: future.worker?.name, requestId }, `a task of ${this.label} failed`);
     };
   }
 

@@ -3,10 +3,23 @@
  * blocking mode every thread above the seat stands still as well: the owner of an inherited manager need not be free.
  */
 import { Worker } from "node:worker_threads";
+import {
+  getOrCreateLoopManager,
+  getOrCreateThreadManager,
+  type LoopManager,
+  type ThreadPoolManager,
+} from "@duck-ts/managers";
 import { currentThread } from "@duck-ts/runtime";
-import { getOrCreateLoopManager, getOrCreateThreadManager, type LoopManager, type ThreadPoolManager } from "@duck-ts/managers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { cases, type Outcomes, runCases, runCasesInChild, runCasesInChildBlocked, runCasesInTask, type Where } from "./fixtures/contract.mjs";
+import {
+  cases,
+  type Outcomes,
+  runCases,
+  runCasesInChild,
+  runCasesInChildBlocked,
+  runCasesInTask,
+  type Where,
+} from "./fixtures/contract.mjs";
 import * as tasks from "./fixtures/tasks.mjs";
 import { outcome } from "./support/gates.ts";
 import { type Kind, kinds, quiet } from "./support/managers.ts";
@@ -52,7 +65,10 @@ const seats: Readonly<Record<string, (where: Where) => Promise<Outcomes>>> = {
 function target(kind: Kind, id: string): (LoopManager | ThreadPoolManager)[] {
   const managers =
     kind === "loop"
-      ? [getOrCreateLoopManager(id).start({ abortGraceMs: 50 }), getOrCreateLoopManager(`${id}-guarded`).start({ taskType: "crypto" })]
+      ? [
+          getOrCreateLoopManager(id).start({ abortGraceMs: 400 }),
+          getOrCreateLoopManager(`${id}-guarded`).start({ taskType: "crypto" }),
+        ]
       : [
           getOrCreateThreadManager(id).start({ maxWorkers: 2, abortGraceMs: 50 }),
           getOrCreateThreadManager(`${id}-guarded`).start({ maxWorkers: 1, maxQueue: 1, taskType: "crypto" }),

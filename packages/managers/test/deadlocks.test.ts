@@ -32,7 +32,8 @@ describe("a task that waits for its own manager", () => {
   test("on a full pool, run on its own thread, the inner one gets what it would get elsewhere: copies, context, futures", async () => {
     // The story: its arguments were cloned without the codec, so futures and error classes came out mangled.
     const pool = startPool();
-    const inside = (argument: unknown): Promise<unknown> => within(pool.submitTask(tasks.blocksWith("thread", pool.id, argument), quiet), "the nested task");
+    const inside = (argument: unknown): Promise<unknown> =>
+      within(pool.submitTask(tasks.blocksWith("thread", pool.id, argument), quiet), "the nested task");
     expect(await inside(new SyncFuture())).toMatchObject({ kind: "SyncFuture" });
     expect(await inside(new RangeError("as argument"))).toMatchObject({ kind: "RangeError", message: "as argument" });
     expect(await inside(new Map([[1, 2]]))).toMatchObject({ kind: "Map" });
@@ -42,7 +43,10 @@ describe("a task that waits for its own manager", () => {
 
   test("on a full pool, run on its own thread, an inner one that returns what cannot be cloned fails as elsewhere", async () => {
     const pool = startPool();
-    expect(await failure(pool.submitTask(tasks.blocksOnUncloneable(pool.id), quiet))).toMatchObject({ code: "DUCK_DATA_NOT_CLONEABLE", path: "result.deep.inside[1]" });
+    expect(await failure(pool.submitTask(tasks.blocksOnUncloneable(pool.id), quiet))).toMatchObject({
+      code: "DUCK_DATA_NOT_CLONEABLE",
+      path: "result.deep.inside[1]",
+    });
   });
 
   test("on a full pool, blocking for an async one, is a DeadlockError that names the pool, and the pool goes on", async () => {
@@ -73,19 +77,28 @@ describe("a task that waits for its own manager", () => {
     const pool = startPool();
     for (let i = 0; i < before; i++) await pool.submitTask(tasks.nothing);
     expect(await within(pool.submitTask(tasks.awaitsOn("thread", pool.id, "inner")), "the awaited task")).toBe("inner");
-    expect(await within(pool.submitTask(tasks.awaitsManyOn("thread", pool.id, 100)), "a hundred awaited tasks")).toBe(4950);
+    expect(await within(pool.submitTask(tasks.awaitsManyOn("thread", pool.id, 100)), "a hundred awaited tasks")).toBe(
+      4950,
+    );
   });
 
   test("on a pool of one, five deep, each awaiting the next, comes to its end", async () => {
     const pool = startPool();
-    expect(await within(pool.submitTask(tasks.awaitsInTurn(5, ["thread"], [pool.id])), "five nested awaits")).toBe("pool");
+    expect(await within(pool.submitTask(tasks.awaitsInTurn(5, ["thread"], [pool.id])), "five nested awaits")).toBe(
+      "pool",
+    );
   });
 
   test("that crashes after it awaited a task beside it is known as crashed, and its worker is replaced", async () => {
     // The story: the task beside it took its place in the books, so nobody was told of the outer one's end.
     const pool = startPool();
-    expect(await failure(pool.submitTask(tasks.awaitsThenExits("thread", pool.id, 9), quiet))).toMatchObject({ reason: "exit", exitCode: 9 });
-    expect(await outcome(pool.submitTask(tasks.awaitsThenSpins("thread", pool.id), { timeoutMs: 200, ...quiet }))).toBe("TaskTimeoutError");
+    expect(await failure(pool.submitTask(tasks.awaitsThenExits("thread", pool.id, 9), quiet))).toMatchObject({
+      reason: "exit",
+      exitCode: 9,
+    });
+    expect(await outcome(pool.submitTask(tasks.awaitsThenSpins("thread", pool.id), { timeoutMs: 200, ...quiet }))).toBe(
+      "TaskTimeoutError",
+    );
     expect(await within(pool.submitTask(tasks.echo("goes on")), "the pool to go on")).toBe("goes on");
     expect(await pool.stats()).toMatchObject({ active: 0, queued: 0 });
   });
@@ -143,7 +156,9 @@ describe("managers that wait for each other", () => {
 
   test("a pool with a free worker is no deadlock: what blocks there is answered", async () => {
     const pool = startPool({ maxWorkers: 2 });
-    expect(await within(pool.submitTask(tasks.blocksOnAsync("thread", pool.id, "other worker")), "the other worker")).toBe("other worker");
+    expect(
+      await within(pool.submitTask(tasks.blocksOnAsync("thread", pool.id, "other worker")), "the other worker"),
+    ).toBe("other worker");
   });
 
   test("a worker that is busy for long is no deadlock: what waits for it is answered when it is free", async () => {

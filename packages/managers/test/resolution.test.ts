@@ -16,8 +16,8 @@ import { describe, expect, test } from "vitest";
 import { looksUpAfterwards, seesLater } from "./fixtures/lookups.mjs";
 import * as tasks from "./fixtures/tasks.mjs";
 import { eventually, failure, newGate, open, reached, thrownBy } from "./support/gates.ts";
-import { freshId, kinds, quiet, startLoop, startPool } from "./support/managers.ts";
 import { orphanOf, rawOwner } from "./support/lineage.ts";
+import { freshId, kinds, quiet, startLoop, startPool } from "./support/managers.ts";
 import { inRawWorker } from "./support/raw-worker.ts";
 
 const own = { loop: getOrCreateLoopManager, thread: getOrCreateThreadManager };
@@ -38,7 +38,8 @@ describe.each(kinds)("looking up a %s manager", (kind) => {
   });
 
   test("refuses ids that are none, and strictlyGet with forceCreate", () => {
-    for (const id of [null, Number.NaN, {}, Symbol("x"), true]) expect(thrownBy(() => own[kind]({ id } as never))).toBeInstanceOf(TypeError);
+    for (const id of [null, Number.NaN, {}, Symbol("x"), true])
+      expect(thrownBy(() => own[kind]({ id } as never))).toBeInstanceOf(TypeError);
     expect(thrownBy(() => own[kind]({ strictlyGet: true, forceCreate: true }))).toBeInstanceOf(TypeError);
     expect(thrownBy(() => own[kind]({ force: true } as never))).toBeInstanceOf(TypeError);
   });
@@ -64,7 +65,8 @@ describe.each(kinds)("looking up a %s manager", (kind) => {
   test("of siblings gives each its own; a parent's, made later, is found where none was before", async () => {
     const id = freshId();
     const [one, other] = [startPool(), startPool()];
-    const seenBy = async (pool: ThreadPoolManager): Promise<number> => (await pool.submitTask(tasks.looksUp(kind, id))).ownerId;
+    const seenBy = async (pool: ThreadPoolManager): Promise<number> =>
+      (await pool.submitTask(tasks.looksUp(kind, id))).ownerId;
     expect(await seenBy(one)).not.toBe(await seenBy(other));
     const live = freshId();
     const strictly = { id: live, strictlyGet: true };
@@ -88,7 +90,12 @@ describe.each(kinds)("looking up a %s manager", (kind) => {
   test("that finds nothing and may not create names each thread that was asked and what it has", async () => {
     const [known, wanted] = [freshId("known"), freshId("wanted")];
     own[kind](known);
-    const error = (await failure(startPool({ threadNamePrefix: "asker" }).submitTask(tasks.looksUp(kind, { id: wanted, strictlyGet: true }), quiet))) as ManagerNotFound;
+    const error = (await failure(
+      startPool({ threadNamePrefix: "asker" }).submitTask(
+        tasks.looksUp(kind, { id: wanted, strictlyGet: true }),
+        quiet,
+      ),
+    )) as ManagerNotFound;
     expect(error).toBeInstanceOf(ManagerNotFound);
     expect(error.message).toContain(`"${wanted}"`);
     expect(error.asked).toHaveLength(2);
@@ -133,7 +140,12 @@ describe.each(kinds)("looking up a %s manager", (kind) => {
     await owner.terminate();
     await eventually(async () => !holds(await managerTree(), id), "the terminated owner's manager to be forgotten");
     open(goOn);
-    expect(await seen).toEqual({ before: owner.id, ran: "on the owner's", after: "DUCK_MANAGER_NOT_FOUND", remembered: "DUCK_MANAGER_NOT_RUNNING" });
+    expect(await seen).toEqual({
+      before: owner.id,
+      ran: "on the owner's",
+      after: "DUCK_MANAGER_NOT_FOUND",
+      remembered: "DUCK_MANAGER_NOT_RUNNING",
+    });
     expect(explainManager(kind, id).found).toBe(false);
   });
 
@@ -142,7 +154,11 @@ describe.each(kinds)("looking up a %s manager", (kind) => {
     expect(explainManager(kind, id)).toMatchObject({ kind, id, found: false, owner: null, inherited: false });
     expect(explainManager(kind, id).found).toBe(false);
     own[kind](id);
-    expect(explainManager(kind, id)).toMatchObject({ found: true, inherited: false, owner: { id: currentThread().id } });
+    expect(explainManager(kind, id)).toMatchObject({
+      found: true,
+      inherited: false,
+      owner: { id: currentThread().id },
+    });
     const below = await startPool().submitTask(looksUpAfterwards(kind, id));
     expect(below).toMatchObject({ found: true, inherited: true, ownerId: currentThread().id });
     expect(below.asked).toEqual([
@@ -155,7 +171,10 @@ describe.each(kinds)("looking up a %s manager", (kind) => {
   test("in a foreign thread, a raw Worker, goes up its lineage as anywhere else", async () => {
     const id = freshId();
     own[kind](id);
-    expect(await inRawWorker("looksUp", kind, { id, strictlyGet: true })).toMatchObject({ inherited: true, ownerId: currentThread().id });
+    expect(await inRawWorker("looksUp", kind, { id, strictlyGet: true })).toMatchObject({
+      inherited: true,
+      ownerId: currentThread().id,
+    });
     const fresh = freshId();
     expect(await inRawWorker("looksUp", kind, fresh)).toMatchObject({ inherited: false });
     expect(explainManager(kind, fresh).found).toBe(false);
@@ -178,7 +197,9 @@ test("a thread in the middle that is dead takes its own managers with it, and le
   open(goOn);
   const seen = await orphanOf(owner.links, { kind: "loop", id: above, found: newGate(), goOn });
   expect(seen).toMatchObject({ before: currentThread().id, ran: "on the owner's", after: currentThread().id });
-  expect(await orphanOf(owner.links, { kind: "loop", id: middle, found: newGate(), goOn })).toMatchObject({ before: "DUCK_MANAGER_NOT_FOUND" });
+  expect(await orphanOf(owner.links, { kind: "loop", id: middle, found: newGate(), goOn })).toMatchObject({
+    before: "DUCK_MANAGER_NOT_FOUND",
+  });
 });
 
 test("allInstances() and registry() tell of what lives, by thread and id", async () => {
@@ -206,7 +227,14 @@ test("managerTree() holds every thread and what it owns; formatManagerTree() is 
   await reached(begun);
   const tree = await managerTree();
   expect(tree).toMatchObject({ id: currentThread().id, alive: true });
-  expect(tree.managers.find(({ id }) => id === pool.id)).toMatchObject({ kind: "thread", state: "running", taskType: "render", active: 1, queued: 0, completed: 1 });
+  expect(tree.managers.find(({ id }) => id === pool.id)).toMatchObject({
+    kind: "thread",
+    state: "running",
+    taskType: "render",
+    active: 1,
+    queued: 0,
+    completed: 1,
+  });
   expect(tree.managers.find(({ id }) => id === unstarted.id)).toMatchObject({ state: "unstarted", workers: 0 });
   const painter = tree.children.find(({ name }) => name.startsWith("painter"));
   expect(painter?.kind).toBe("pool");
@@ -223,7 +251,9 @@ test("managerTree() holds every thread and what it owns; formatManagerTree() is 
 
 test("toString() and inspect show class, id, state, task type and owner", async () => {
   const pool = startPool({ taskType: "render" });
-  expect(String(pool)).toBe(`<ThreadPoolManager id="${pool.id}" state=running taskType="render" owner="${currentThread().name}">`);
+  expect(String(pool)).toBe(
+    `<ThreadPoolManager id="${pool.id}" state=running taskType="render" owner="${currentThread().name}">`,
+  );
   const { inspect } = await import("node:util");
   expect(inspect({ pool })).toContain(String(pool));
   const seen = await startPool().submitTask(tasks.looksUp("thread", pool.id));

@@ -55,8 +55,11 @@ describe("the order of the checks in submitTask", () => {
 
   test("a refused task leaves no trace in the counts", async () => {
     const pool = startPool({ maxWorkers: 1, maxQueue: 0, taskType: "a" });
-    for (let i = 0; i < 50; i++) expect(() => pool.submitTask(tasks.echo(1), { taskType: "b" })).toThrow(UnknownTaskError);
-    expect(await pool.submitTask(tasks.echo({ uncloneable: () => 1 }), { taskType: "a", ...quiet }).exception()).toMatchObject({
+    for (let i = 0; i < 50; i++)
+      expect(() => pool.submitTask(tasks.echo(1), { taskType: "b" })).toThrow(UnknownTaskError);
+    expect(
+      await pool.submitTask(tasks.echo({ uncloneable: () => 1 }), { taskType: "a", ...quiet }).exception(),
+    ).toMatchObject({
       code: "DUCK_DATA_NOT_CLONEABLE",
     });
     expect(await pool.submitTask(tasks.echo(1), { taskType: "a" })).toBe(1);
@@ -141,7 +144,11 @@ test("handles show what goes on and nothing that leads round the guard, and refu
   const running = pool.submitTask(tasks.holds(begun, gate, 1), { taskType: "guarded" });
   const queued = pool.submitTask(tasks.echo(2), { taskType: "guarded" });
   await reached(begun);
-  expect({ workers: handle.workers, queued: handle.queued, active: handle.active }).toEqual({ workers: 1, queued: 1, active: 1 });
+  expect({ workers: handle.workers, queued: handle.queued, active: handle.active }).toEqual({
+    workers: 1,
+    queued: 1,
+    active: 1,
+  });
   expect(Object.keys(handle).sort()).toEqual(["active", "queued", "workers"]);
   open(gate);
   await Promise.all([running, queued]);

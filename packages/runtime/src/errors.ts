@@ -138,10 +138,19 @@ export class TaskNotFoundError extends DuckError {
   }
 }
 
-/** Gives each class its name on the prototype, where no minifier changes it and no instance shadows it. */
+/** Gives each class its name on the prototype: no minifier changes it there, and no instance is cluttered with it. */
 export function nameErrorClasses(classes: Readonly<Record<string, new (...args: never[]) => Error>>): void {
   for (const [name, cls] of Object.entries(classes)) {
-    Object.defineProperty(cls.prototype, "name", { value: name, writable: true, configurable: true });
+    Object.defineProperty(cls.prototype, "name", {
+      // A class that somebody derives from it goes by its own name.
+      get(this: Error) {
+        return this.constructor === cls || this === cls.prototype ? name : this.constructor.name;
+      },
+      set(this: Error, value: unknown) {
+        Object.defineProperty(this, "name", { value, writable: true, configurable: true });
+      },
+      configurable: true,
+    });
   }
 }
 

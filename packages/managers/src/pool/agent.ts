@@ -62,7 +62,8 @@ export default async function agent(data: AgentData): Promise<void> {
     if (!uncaught) Atomics.store(block, board.EXIT_CODE, code);
     host?.flush();
   });
-  if (data.workerInit !== undefined && !(await initialised(data.workerInit, tell))) return;
+  // Where it failed, the thread waits for its end: by returning it would go back to tinypool.
+  if (data.workerInit !== undefined && !(await initialised(data.workerInit, tell))) await new Promise<never>(() => undefined);
 
   const held = board.slotWord(data.generation, board.HELD);
   let begunAt = 0;
@@ -182,6 +183,12 @@ export default async function agent(data: AgentData): Promise<void> {
         const inbox = Inbox.onPort(message.from, message.port, message.bell);
         inboxes.set(message.from, inbox);
         message.port.on("message", (batch: readonly ToWorker[]) => running.receive(inbox, batch));
+        // Its thread is dead, and all that it posted was delivered. It may have taken the slot and not come to post.
+        message.port.on("close", () => {
+          if (Atomics.load(slots, at + board.SLOT_STATE) !== taken || Atomics.load(slots, at + board.CLAIMED_BY) !== message.from) return;
+          takerGone = true;
+          if (running.pending === 0) idle();
+        });
         return;
       }
       case "run":
@@ -198,15 +205,8 @@ export default async function agent(data: AgentData): Promise<void> {
         draining = true;
         if (running.pending === 0) finishUp();
         return;
-      case "release":
-        takerGone = true;
-        // What the dead thread did post may be on its port: that gets its turn first.
-        setImmediate(() => {
-          if (running.pending === 0) idle();
-        });
-        return;
       case "ping":
-        tell({ t: "pong" });
+        tell({ t: "pong", from: message.from, callId: message.callId, pending: beside.has(`${message.from}.${message.callId}`) });
         return;
       case "account":
         return; // a loop's

@@ -6,7 +6,10 @@ import type { FromAgent, QueuedTask, StopReport, ToAgent } from "../protocol.ts"
 import type { HostContext, ManagerHost } from "./host-api.ts";
 import { Watchdog } from "./watchdog.ts";
 
-type LoopThread = { readonly worker: Worker; readonly control: MessagePort; readonly line: ThreadRecord; links: readonly ThreadLink[]; readonly exit: ReturnType<typeof watchExit>; heard: boolean; gone: boolean; readonly startedAt: number };
+type LoopThread = { readonly worker: Worker; readonly control: MessagePort; readonly line: ThreadRecord; links: readonly ThreadLink[]; readonly exit: ReturnType<typeof watchExit>; gone: boolean; readonly startedAt: number };
+
+/** A question to the thread: whether its loop turns, and whether a cancelled task is still there. */
+type Asked = { answered: boolean; pending: boolean };
 
 /** A loop in the supervisor: its one thread, and what happens when it dies. */
 export class LoopHost implements ManagerHost {
@@ -15,6 +18,8 @@ export class LoopHost implements ManagerHost {
   readonly #watchdog = new Watchdog();
   /** Threads that have sent tasks to the thread there is, over a direct port or through us, with their counters. */
   readonly #ports = new Map<ThreadRecord, board.Words>();
+  /** Cancelled tasks that the thread was asked about, by submitter and number. */
+  readonly #asked = new Map<string, Asked>();
   #failedStarts = 0;
   #thread: LoopThread | undefined;
   #stopping: { resolve(report: StopReport): void; completedBefore: number; cancelledBefore: number; terminated: number } | undefined;
@@ -31,6 +36,7 @@ export class LoopHost implements ManagerHost {
   connect(from: ThreadRecord, port: MessagePort, bell: Int32Array, words: board.Words): void {
     this.#tell({ t: "connect", from: from.id, port, bell, words }, [port]);
     this.#ports.set(from, words);
+    if (this.#thread !== undefined) this.#tellUp(from, this.#thread);
   }
 
   submit(from: ThreadRecord, tasks: readonly QueuedTask[]): void {
@@ -61,10 +67,26 @@ export class LoopHost implements ManagerHost {
     const thread = this.#thread;
     if (thread === undefined) return;
     this.#tell({ t: "cancel", from: from.id, callId, reason });
-    thread.heard = false;
-    this.#tell({ t: "ping" });
-    this.#watchdog.watch(`grace:${from.id}.${callId}`, this.#context.started.abortGraceMs, () => {
-      if (this.#thread === thread && !thread.heard) this.#terminate(thread);
+    this.#ask(thread, from.id, callId, this.#context.started.abortGraceMs);
+  }
+
+  /**
+   * Asks the thread about a cancelled task, until that has begun and the loop turns all the same. Not once only: the task comes on another port than the
+   * question, and its module may have to be imported first, so it may block the loop long after that has answered.
+   */
+  #ask(thread: LoopThread, from: number, callId: number, patienceMs: number): void {
+    if (this.#thread !== thread) return;
+    const name = `${from}.${callId}`;
+    const asked: Asked = { answered: false, pending: true };
+    this.#asked.set(name, asked);
+    this.#tell({ t: "ping", from, callId });
+    this.#watchdog.watch(`grace:${name}`, patienceMs, () => {
+      this.#asked.delete(name);
+      if (this.#thread !== thread || (asked.answered && !asked.pending)) return;
+      // While it starts it cannot answer, and what was cancelled has not begun.
+      const starting = thread.links.length === 0 && performance.now() - thread.startedAt < START_MS;
+      if (asked.answered || starting) this.#ask(thread, from, callId, Math.min(1_000, Math.max(2 * patienceMs, 50)));
+      else this.#terminate(thread);
     });
   }
 
@@ -124,6 +146,10 @@ export class LoopHost implements ManagerHost {
     });
   }
 
+  #tellUp(submitter: ThreadRecord, { links }: LoopThread): void {
+    if (links.length > 0) this.#context.post(submitter, { op: "up", key: this.#context.manager.intro.key, worker: links });
+  }
+
   /** The counters of a submitter that sends through us. */
   #account(from: ThreadRecord): board.Words {
     let words = this.#ports.get(from);
@@ -131,6 +157,7 @@ export class LoopHost implements ManagerHost {
       words = board.newPortWords();
       this.#tell({ t: "account", from: from.id, words });
       this.#ports.set(from, words);
+      if (this.#thread !== undefined) this.#tellUp(from, this.#thread);
     }
     return words;
   }
@@ -165,7 +192,7 @@ export class LoopHost implements ManagerHost {
       execArgv: api.execArgv,
     });
     worker.unref();
-    const thread: LoopThread = { worker, control: port1, line: record, links: [], exit: watchExit(worker, (exit) => this.#exited(thread, exit)), heard: true, gone: false, startedAt: performance.now() };
+    const thread: LoopThread = { worker, control: port1, line: record, links: [], exit: watchExit(worker, (exit) => this.#exited(thread, exit)), gone: false, startedAt: performance.now() };
     port1.on("message", (message: FromAgent) => this.#heard(thread, message));
     Atomics.store(this.#head, board.WORKERS, 1);
     return thread;
@@ -175,6 +202,7 @@ export class LoopHost implements ManagerHost {
     switch (message.t) {
       case "ready":
         thread.links = message.links;
+        for (const submitter of this.#ports.keys()) this.#tellUp(submitter, thread);
         this.#failedStarts = 0;
         return;
       case "answers":
@@ -184,9 +212,13 @@ export class LoopHost implements ManagerHost {
         // Another submitter's tasks may be on their way through us meanwhile.
         if (this.#stopping !== undefined && [...this.#ports.values()].every(board.isPortQuiet)) this.#end();
         return;
-      case "pong":
-        thread.heard = true;
+      case "pong": {
+        const asked = this.#asked.get(`${message.from}.${message.callId}`);
+        if (asked === undefined) return;
+        asked.answered = true;
+        asked.pending = message.pending;
         return;
+      }
       case "failed":
       case "free":
       case "begun":
@@ -257,3 +289,6 @@ const MAX_FAILED_STARTS = 3;
 
 /** A freshly started thread must not be terminated in the moment it comes up: Node 24 may abort the whole process. */
 const INFANCY_MS = 100;
+
+/** How long a thread may take to come up before its silence counts. */
+const START_MS = 10_000;

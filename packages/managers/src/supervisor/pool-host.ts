@@ -115,16 +115,22 @@ export class PoolHost implements ManagerHost {
       if (given === undefined && !beside && !this.#runs(worker, from.id, callId)) continue;
       worker.heard = false;
       worker.control.postMessage({ t: "cancel", from: from.id, callId, reason } satisfies ToAgent);
-      if (beside) worker.control.postMessage({ t: "ping" } satisfies ToAgent);
+      if (beside) worker.control.postMessage({ t: "ping", from: from.id, callId } satisfies ToAgent);
     }
     // Which worker has it is looked up when the grace is over: one that it was handed directly may not have begun yet.
-    this.#watchdog.watch(`grace:${from.id}.${callId}`, this.#context.started.abortGraceMs, () => {
+    const look = (): void => {
       for (const worker of this.#workers) {
         if (worker === undefined) continue;
         // A task beside others that leaves the event loop alone harms nobody: it must not take them with it.
         const stuck = !worker.heard && worker.besides.some(fits);
         if (stuck || this.#runs(worker, from.id, callId)) worker.member.terminate();
       }
+    };
+    const { abortGraceMs } = this.#context.started;
+    const name = `grace:${from.id}.${callId}`;
+    this.#watchdog.watch(name, abortGraceMs, () => {
+      look();
+      this.#watchdog.watch(name, Math.max(abortGraceMs, SECOND_LOOK_MS), look);
     });
   }
 
@@ -198,12 +204,7 @@ export class PoolHost implements ManagerHost {
       Atomics.sub(this.#head, board.QUEUED, 1);
       this.#count(board.CANCELLED);
     }
-    for (const worker of this.#workers) {
-      worker?.connected.delete(thread.id);
-      if (worker?.state !== "ready" || this.#slotState(worker) !== board.TAKEN) continue;
-      if (Atomics.load(this.#slots, worker.slot * board.SLOT_WORDS + board.CLAIMED_BY) !== thread.id) continue;
-      worker.control.postMessage({ t: "release" } satisfies ToAgent);
-    }
+    for (const worker of this.#workers) worker?.connected.delete(thread.id);
     this.#maybeStopped();
   }
 
@@ -667,6 +668,9 @@ export class PoolHost implements ManagerHost {
 }
 
 const MAX_FAILED_STARTS = 3;
+
+/** A cancelled task that no worker had begun when its grace was over is looked for again so much later. */
+const SECOND_LOOK_MS = 100;
 
 function transferables(task: QueuedTask): never[] {
   if (!task.moved) return [];

@@ -3,7 +3,10 @@ import { availableParallelism } from "node:os";
 import { createRequire } from "node:module";
 import {
   type Answerers,
+  encodeError,
   entryUrl,
+  explainNotCloneable,
+  type FromWorker,
   logger,
   REGISTRY_VERSION,
   type SupervisorApi,
@@ -26,6 +29,11 @@ import { PoolHost } from "./pool-host.ts";
 import { ManagerRecord } from "./records.ts";
 
 const MAX_QUIET_MANAGERS = Math.max(8, 2 * availableParallelism());
+
+/** The answer's place taken by an error that says what in it cannot go on. */
+function refuseAnswer([, callId, value]: FromWorker, cause: unknown): FromWorker {
+  return ["failed", callId, encodeError(explainNotCloneable(value, "result", { cause }))];
+}
 
 export function createService(api: SupervisorApi): SupervisorService {
   return new ManagersService(api);
@@ -176,7 +184,16 @@ class ManagersService implements SupervisorService {
 
   #post(thread: ThreadRecord | number, event: FromService, transfer?: readonly unknown[]): void {
     const record = typeof thread === "number" ? this.#api.thread(thread) : thread;
-    record?.post({ t: "event", service: SERVICE, body: event }, transfer as never);
+    try {
+      record?.post({ t: "event", service: SERVICE, body: event }, transfer as never);
+    } catch (cause) {
+      if (event.op !== "answers") throw cause;
+      // A result with a port in it, for a thread that has only a BroadcastChannel: that task fails, not this thread.
+      for (const answer of event.answers) {
+        const only = event.answers.length === 1 ? refuseAnswer(answer, cause) : answer;
+        this.#post(thread, { ...event, answers: [only] });
+      }
+    }
   }
 
   #changed(): void {

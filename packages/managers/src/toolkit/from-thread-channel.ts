@@ -84,7 +84,7 @@ export class FromThreadChannel<T> implements AsyncIterable<T, undefined, unknown
     }
     const maxSize = checkMaxSize(options.maxSize ?? 1024, "FromThreadChannel");
     const timeoutMs = checkMs(options.timeoutMs ?? 0, "timeoutMs", "FromThreadChannel");
-    const intake: Intake = new Intake({ maxSize, label: `a channel (maxSize ${maxSize})`, finished: () => !intake.open && intake.count <= 0, keepAlive: true });
+    const intake: Intake = new Intake({ maxSize, label: `a channel (maxSize ${maxSize})`, finished: () => !intake.open && intake.count <= 0 });
     endsOf.set(self, { intake, timeoutMs });
     droppedIntakes.register(this, intake);
   }

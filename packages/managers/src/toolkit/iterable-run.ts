@@ -37,7 +37,7 @@ export class IterableRun {
     this.#place = { ...place, options: rest };
     this.#options = options;
     this.#context = captureContext();
-    this.#intake = new Intake({ maxSize: options.maxSize, label: `the iterable ${call.task.name}`, finished: () => this.#finished(), keepAlive: false });
+    this.#intake = new Intake({ maxSize: options.maxSize, label: `the iterable ${call.task.name}`, finished: () => this.#finished() });
     if (signal !== undefined) this.#follow(signal);
   }
 
@@ -45,7 +45,8 @@ export class IterableRun {
     return this.#closed || this.#over;
   }
 
-  next(): Promise<IteratorResult<unknown, undefined>> {
+  /** @param caller the iterator's own method, from which on frames are left out of stacks: a frame holds its `this`. */
+  next(caller: (...args: never[]) => unknown): Promise<IteratorResult<unknown, undefined>> {
     if (this.#failure !== undefined) {
       const { thrown } = this.#failure;
       this.#failure = undefined;
@@ -53,7 +54,7 @@ export class IterableRun {
     }
     if (this.#closed || this.#over) return Promise.resolve(FINISHED);
     try {
-      if (this.#future === undefined) this.#start();
+      if (this.#future === undefined) this.#start(caller);
       const value = this.#intake.takeNow();
       if (value !== NOTHING) return Promise.resolve({ done: false, value });
     } catch (error) {
@@ -81,10 +82,10 @@ export class IterableRun {
     return this.#closing;
   }
 
-  #start(): void {
+  #start(caller: (...args: never[]) => unknown): void {
     const { task, args } = this.#call;
     const stream = this.#intake.passport();
-    const future = runWithContext(this.#context, () => submitTo(this.#place, produce(stream, taskRefOf(task), args), this.next));
+    const future = runWithContext(this.#context, () => submitTo(this.#place, produce(stream, taskRefOf(task), args), caller));
     this.#future = future;
     const over = (): void => {
       this.#intake.shut(); // also where it failed from outside: then its body is to end

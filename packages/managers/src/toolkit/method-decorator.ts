@@ -12,8 +12,14 @@ export interface MethodContext {
   readonly private: boolean;
 }
 
-/** A method that runs in another thread. */
-export type ThreadedMethod<This, A extends unknown[], R> = R extends Generator<infer T, unknown, unknown> ? (this: This, ...args: A) => ThreadedIterator<T> : (this: This, ...args: A) => TaskFuture<Awaited<R>>;
+/**
+ * A method that runs in another thread. A decorator cannot change what a method's declaration says, so that has to allow
+ * for both: `sum(): number | TaskFuture<number>`, `*rows(): Generator<Row> | ThreadedIterator<Row>`.
+ */
+export type ThreadedMethod<This, A extends unknown[], R> = (this: This, ...args: A) => [Extract<R, AnyGenerator>] extends [never] ? TaskFuture<Awaited<R>> : ThreadedIterator<ItemOf<Extract<R, AnyGenerator>>>;
+
+type AnyGenerator = Generator<unknown, unknown, unknown>;
+type ItemOf<G> = G extends Generator<infer T, unknown, unknown> ? T : never;
 
 export function isMethodContext(value: unknown): value is MethodContext {
   return typeof value === "object" && value !== null && (value as Partial<MethodContext>).kind === "method" && "addInitializer" in value;

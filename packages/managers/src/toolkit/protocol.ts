@@ -44,7 +44,7 @@ export type ToToolkit =
   /** The sender consumes the stream `id`: at its end `words` must say so, and whoever waits on them must wake. */
   | { readonly op: "stream.open"; readonly id: string; readonly words: Int32Array }
   /** The sender will put items into the stream. */
-  | { readonly op: "stream.join"; readonly id: string; readonly outlet: string; readonly ring: Int32Array; readonly bell: Int32Array; readonly port: MessagePort | undefined }
+  | { readonly op: "stream.join"; readonly id: string; readonly owner: number; readonly outlet: string; readonly ring: Int32Array; readonly bell: Int32Array; readonly port: MessagePort | undefined }
   /** Producers may wait for something that has changed. */
   | { readonly op: "stream.wake"; readonly id: string }
   | { readonly op: "stream.relay"; readonly id: string; readonly outlet: string; readonly message: StreamMessage }

@@ -48,7 +48,7 @@ export class ThreadedIterator<T> implements AsyncIterableIterator<T, undefined, 
    * aborted, `DataNotCloneableError` for an item that cannot cross; once, and with `done` from then on.
    */
   next(): Promise<IteratorResult<T, undefined>> {
-    return this.#run.next() as Promise<IteratorResult<T, undefined>>;
+    return this.#run.next(ThreadedIterator.prototype.next) as Promise<IteratorResult<T, undefined>>;
   }
 
   /** As {@link close}; called by a `for await` loop that is left. */

@@ -36,6 +36,7 @@ import type { IterableOptions } from "./threaded-iterator.ts";
  * finished
  * ```
  */
+export function threadedSeparate<A extends unknown[]>(fn: (...args: A) => never, options?: DeclareOptions & Pick<SeparateOptions, "detach">): ThreadedSeparate<A, never>;
 export function threadedSeparate<A extends unknown[], T>(
   fn: (...args: A) => Generator<T, unknown, unknown>,
   options?: DeclareOptions & IterableOptions & Pick<SeparateOptions, "detach">,

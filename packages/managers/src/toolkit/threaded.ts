@@ -33,6 +33,7 @@ const POOLED: Place = { separate: false, options: {} };
  * true true
  * ```
  */
+export function threaded<A extends unknown[]>(fn: (...args: A) => never, options?: DeclareOptions): Threaded<A, never>;
 export function threaded<A extends unknown[], T>(fn: (...args: A) => Generator<T, unknown, unknown>, options?: DeclareOptions & IterableOptions): ThreadedIterable<A, T>;
 export function threaded<A extends unknown[], R>(fn: ((...args: A) => R) & Blocking<R>, options?: DeclareOptions): Threaded<A, R>;
 export function threaded<This extends object, A extends unknown[], R>(method: (this: This, ...args: A) => R, context: MethodContext): ThreadedMethod<This, A, R>;

@@ -23,11 +23,17 @@ export async function reached(gate: Gate, times = 1): Promise<void> {
 
 /** Stands still until the gate was reached: the event loop of this thread does not turn meanwhile. */
 export function blockUntilReached(gate: Gate, withinMs = 10_000): void {
-  expect(Atomics.wait(gate, 0, 0, withinMs), "a gate to be reached while this thread stands still").not.toBe("timed-out");
+  expect(Atomics.wait(gate, 0, 0, withinMs), "a gate to be reached while this thread stands still").not.toBe(
+    "timed-out",
+  );
 }
 
 /** Waits until `holds()`; fails after a bound that no healthy run comes near. */
-export async function eventually(holds: () => boolean | Promise<boolean>, what: string, withinMs = 12_000): Promise<void> {
+export async function eventually(
+  holds: () => boolean | Promise<boolean>,
+  what: string,
+  withinMs = 12_000,
+): Promise<void> {
   const until = performance.now() + withinMs;
   while (!(await holds())) {
     if (performance.now() > until) throw new Error(`waited ${withinMs} ms for ${what}`);

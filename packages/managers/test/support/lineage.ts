@@ -16,7 +16,10 @@ export type Owner = {
 };
 
 /** A raw Worker that owns and runs managers of these ids. */
-export async function rawOwner(ids: Partial<Record<Kind, readonly string[]>>, resourceLimits: object = {}): Promise<Owner> {
+export async function rawOwner(
+  ids: Partial<Record<Kind, readonly string[]>>,
+  resourceLimits: object = {},
+): Promise<Owner> {
   const worker = new Worker(new URL("../fixtures/owner.mjs", import.meta.url), { workerData: { ids }, resourceLimits });
   worker.on("error", () => undefined);
   const [links] = (await within(once(worker, "message"), "a raw worker to own managers")) as [readonly ThreadLink[]];

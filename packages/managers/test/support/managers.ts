@@ -22,14 +22,18 @@ export function freshId(name = "test"): string {
   return `${name}-${ids}`;
 }
 
-export function startPool(options: Partial<PoolStartOptions> & { readonly id?: string } = {}): ThreadPoolManager & { readonly id: string } {
+export function startPool(
+  options: Partial<PoolStartOptions> & { readonly id?: string } = {},
+): ThreadPoolManager & { readonly id: string } {
   const { id = freshId("pool"), ...start } = options;
   const pool = getOrCreateThreadManager(id).start({ maxWorkers: 1, abortGraceMs: 50, ...start });
   onTestFinished(async () => void (await pool.stop({ wait: false, timeoutMs: 0 })));
   return pool as ThreadPoolManager & { readonly id: string };
 }
 
-export function startLoop(options: LoopStartOptions & { readonly id?: string } = {}): LoopManager & { readonly id: string } {
+export function startLoop(
+  options: LoopStartOptions & { readonly id?: string } = {},
+): LoopManager & { readonly id: string } {
   const { id = freshId("loop"), ...start } = options;
   const loop = getOrCreateLoopManager(id).start({ abortGraceMs: 50, ...start });
   onTestFinished(async () => void (await loop.stop({ wait: false, timeoutMs: 0 })));
@@ -38,7 +42,13 @@ export function startLoop(options: LoopStartOptions & { readonly id?: string } =
 
 export function start(kind: "loop", options?: LoopStartOptions): LoopManager & { readonly id: string };
 export function start(kind: "thread", options?: Partial<PoolStartOptions>): ThreadPoolManager & { readonly id: string };
-export function start(kind: Kind, options?: LoopStartOptions & Partial<PoolStartOptions>): (LoopManager | ThreadPoolManager) & { readonly id: string };
-export function start(kind: Kind, options: LoopStartOptions & Partial<PoolStartOptions> = {}): (LoopManager | ThreadPoolManager) & { readonly id: string } {
+export function start(
+  kind: Kind,
+  options?: LoopStartOptions & Partial<PoolStartOptions>,
+): (LoopManager | ThreadPoolManager) & { readonly id: string };
+export function start(
+  kind: Kind,
+  options: LoopStartOptions & Partial<PoolStartOptions> = {},
+): (LoopManager | ThreadPoolManager) & { readonly id: string } {
   return kind === "loop" ? startLoop(options) : startPool(options);
 }

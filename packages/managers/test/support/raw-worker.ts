@@ -36,7 +36,9 @@ export async function contractInRawWorker(where: Where): Promise<Outcomes> {
   const worker = new Worker(seat, { workerData: { where, done, port }, transferList: [port] });
   try {
     if (where.mode === "awaiting") {
-      return unwrap(await within(new Promise<Said>((resolve) => answers.once("message", resolve)), "a raw worker", 60_000)) as Outcomes;
+      return unwrap(
+        await within(new Promise<Said>((resolve) => answers.once("message", resolve)), "a raw worker", 60_000),
+      ) as Outcomes;
     }
     blockUntilReached(done, 60_000);
     const received = receiveMessageOnPort(answers) as { message: Said } | undefined;

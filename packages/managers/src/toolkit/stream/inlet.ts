@@ -53,7 +53,6 @@ export class Inlet {
     }
   }
 
-  debug(): unknown { return [this.#expected, this.#queue.length, this.#head, this.#queue[this.#head]?.[0], Atomics.load(this.#words, PUBLISHED), Atomics.load(this.#words, RESERVED), this.over, this.#ring.debug()]; }
   /** Whether it has handed over everything that its thread has published. */
   get empty(): boolean {
     return Atomics.load(this.#words, PUBLISHED) >>> 0 === this.#expected;

@@ -20,8 +20,6 @@ export type IntakeOptions = {
   readonly label: string;
   /** Whether nothing more will come. */
   readonly finished: () => boolean;
-  /** Whether a waiter keeps this thread's event loop alive. */
-  readonly keepAlive: boolean;
 };
 
 /** Up to this bound a blocked producer is woken by every item that is taken; above it by several, or a turn later. */
@@ -76,11 +74,10 @@ export class Intake implements StreamNews {
     const { maxSize, label } = this.#options;
     const own = line();
     this.#passport = { id, owner: currentThread().id, words: this.words, maxSize, label, ports: own.carriesPorts };
-    (globalThis as {dbg?: () => void}).dbg = () => console.log(this.count, this.words, this.#waiters.size, this.#inlets.length, this.#inlets.map((i) => i.debug()), this.#pausing, Atomics.load(this.words, CONSUMER_WAITS));
     consumedStreams().set(id, this);
     tellToolkit({ op: "stream.open", id, words: this.words });
     own.post({ t: "future.hold", id: roomId(id) });
-    for (let i = 0; i < this.#waiters.size; i++) this.#hold();
+    for (const _ of this.#waiters) own.hold();
     return this.#passport;
   }
 
@@ -93,7 +90,8 @@ export class Intake implements StreamNews {
   /** Serves `waiter` as soon as there is something. */
   request(waiter: Waiter): void {
     this.#waiters.add(waiter);
-    if (this.#passport !== undefined) this.#hold();
+    // Whoever waits keeps the thread alive: the producer's last word may still be on its way when its task has ended.
+    if (this.#passport !== undefined) line().hold();
     if (!this.#pausing) this.serve();
   }
 
@@ -277,11 +275,7 @@ export class Intake implements StreamNews {
 
   #remove(waiter: Waiter): boolean {
     if (!this.#waiters.delete(waiter)) return false;
-    if (this.#passport !== undefined && this.#options.keepAlive) line().letGo();
+    if (this.#passport !== undefined) line().letGo();
     return true;
-  }
-
-  #hold(): void {
-    if (this.#options.keepAlive) line().hold();
   }
 }

@@ -52,7 +52,7 @@ export class Outlet {
       this.#port = port1;
       there = port2;
     }
-    tellToolkit({ op: "stream.join", id: stream.id, outlet: this.#id, ring: this.#own, bell: ownDoorbell(), port: there }, there === undefined ? [] : [there]);
+    tellToolkit({ op: "stream.join", id: stream.id, owner: stream.owner, outlet: this.#id, ring: this.#own, bell: ownDoorbell(), port: there }, there === undefined ? [] : [there]);
   }
 
   get open(): boolean {

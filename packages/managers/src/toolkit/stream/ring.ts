@@ -75,7 +75,6 @@ export class RingReader {
     this.#items = new ItemReader(this.#view);
   }
 
-  debug(): unknown { return [Atomics.load(this.#words, WRITTEN) >>> 0, this.#read, this.#view.getUint32(this.#read & (this.#size-1), true), this.#view.getUint32((this.#read & (this.#size-1))+4, true)]; }
   /** Whether item `seq` is here. */
   has(seq: number): boolean {
     const written = Atomics.load(this.#words, WRITTEN) >>> 0;

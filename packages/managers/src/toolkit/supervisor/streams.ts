@@ -21,7 +21,9 @@ export class Streams {
     this.#open.set(id, { owner, words, bells: new Map() });
   }
 
-  join(from: ThreadRecord, { id, outlet, ring: items, bell, port }: Extract<ToToolkit, { op: "stream.join" }>): void {
+  join(from: ThreadRecord, { id, owner, outlet, ring: items, bell, port }: Extract<ToToolkit, { op: "stream.join" }>): void {
+    // The consumer opened it before it gave it away, but on a line of its own, which may not have been read yet.
+    if (!this.#open.has(id)) this.#context.api.thread(owner)?.drain();
     const stream = this.#open.get(id);
     if (stream === undefined) {
       // The consumer has closed it or has ended. Its words say so, if it could still write them.

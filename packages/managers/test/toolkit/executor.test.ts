@@ -1,0 +1,124 @@
+/** ThreadPoolExecutor and entrypoint(): pools of one's own, and the current one. */
+import { ManagerNotRunning, managerTree, ThreadPoolExecutor } from "@duck-ts/managers";
+import { availableParallelism } from "node:os";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { eventually, failure, newGate, newWords, open, outcome, reached, thrownBy, within } from "../support/gates.ts";
+import * as bodies from "./fixtures/bodies.mjs";
+import { runNode, runScript } from "./support/scripts.ts";
+import { leavesNoThread } from "./support/threads.ts";
+
+leavesNoThread();
+
+const quiet = { logException: false } as const;
+const fixtures = new URL("./fixtures/", import.meta.url);
+
+describe("a ThreadPoolExecutor", () => {
+  test("runs at most poolSize tasks at one time", async () => {
+    const executor = new ThreadPoolExecutor(3);
+    onTestFinished(async () => void (await executor.shutdown()));
+    const arrived = newWords(1);
+    const meet = bodies.meets.pooled.with({ executor });
+    expect(await within(Promise.all([1, 2, 3].map(() => meet(arrived, 3))), "three to meet")).toEqual([true, true, true]);
+    expect(executor.statistics.threads).toBe(3);
+  });
+
+  test("has min(max(cores, 4), 32) threads by default, or as many as DUCK_POOL_SIZE says", async () => {
+    const size = Math.min(Math.max(availableParallelism(), 4), 32);
+    expect(await runScript("pool-size.mjs")).toEqual({ code: 0, stdout: `${size}\n` });
+    const run = (value: string) => runNode(["pool-size.mjs"], fixtures.pathname, { DUCK_POOL_SIZE: value });
+    expect(await run("2")).toEqual({ code: 0, stdout: "2\n" });
+    expect(((await failure(run("many"))) as Error).message).toMatch(/RangeError: The environment variable DUCK_POOL_SIZE must be a whole number from 1 to 1024, got "many"/);
+  });
+
+  test("counts what it has done", async () => {
+    const executor = new ThreadPoolExecutor(2);
+    onTestFinished(async () => void (await executor.shutdown()));
+    expect(executor.statistics).toEqual({ threads: 0, submitted: 0, done: 0, success: 0, error: 0, sumTimeMs: 0 });
+    await Promise.all([1, 2, 3].map((n) => executor.submit(bodies.echo.pooled.call(n))));
+    await failure(executor.submit(bodies.fails.pooled.call(1), quiet));
+    await executor.submit(bodies.takesAWhile(50));
+    const { threads, sumTimeMs, ...counts } = executor.statistics;
+    expect(counts).toEqual({ submitted: 5, done: 5, success: 4, error: 1 });
+    expect(threads).toBeGreaterThan(0);
+    expect(sumTimeMs).toBeGreaterThanOrEqual(49);
+    expect(sumTimeMs).toBeLessThan(5_000);
+  });
+
+  test("after shutdown() has nothing pending, takes nothing, and is forgotten", async () => {
+    const executor = new ThreadPoolExecutor(1);
+    const futures = Array.from({ length: 20 }, (_, n) => executor.submit(bodies.echo.pooled.call(n)));
+    await executor.shutdown();
+    expect(futures.every(({ done }) => done)).toBe(true);
+    expect(await futures[19]).toBe(19);
+    expect(thrownBy(() => executor.submit(bodies.echo.pooled.call(1)))).toBeInstanceOf(ManagerNotRunning);
+    await executor.shutdown();
+    const tree = await managerTree();
+    expect(tree.managers.map(({ id }) => id)).not.toContain(executor.manager.id);
+  });
+
+  test("shutdown({ wait: false }) cancels what is queued; timeoutMs ends what runs", async () => {
+    const executor = new ThreadPoolExecutor(1);
+    const begun = newGate();
+    const running = executor.submit(bodies.spins.pooled.call(begun), quiet);
+    await reached(begun);
+    const queued = executor.submit(bodies.echo.pooled.call(1), quiet);
+    const report = await within(executor.shutdown({ wait: false, timeoutMs: 100 }), "shutdown()");
+    expect(report).toMatchObject({ cancelled: 1, terminated: 1 });
+    expect(await outcome(queued)).toBe("TaskCancelledError");
+    expect(await outcome(running)).toBe("WorkerCrashedError");
+  });
+
+  test("refuses a size that is none, and leaves nothing behind then", async () => {
+    for (const size of [0, -1, 1.5, 5000]) expect(() => new ThreadPoolExecutor(size)).toThrow(RangeError);
+    expect(() => new ThreadPoolExecutor("4" as never)).toThrow(TypeError);
+    expect((await managerTree()).managers.filter(({ id }) => String(id).startsWith("executor-") && id !== undefined).every(({ state }) => state !== "unstarted")).toBe(true);
+  });
+
+  test("ends with an await using block", async () => {
+    let used: ThreadPoolExecutor;
+    {
+      await using executor = new ThreadPoolExecutor(1);
+      used = executor;
+      expect(await executor.submit(bodies.echo.pooled.call(1))).toBe(1);
+    }
+    expect(used.manager.state).toBe("stopped");
+  });
+
+  test("keeps its queue while its threads are busy", async () => {
+    const executor = new ThreadPoolExecutor(1);
+    onTestFinished(async () => void (await executor.shutdown()));
+    const [begun, gate] = [newGate(), newGate()];
+    const held = executor.submit(bodies.holds.pooled.call(begun, gate));
+    await reached(begun);
+    const second = executor.submit(bodies.echo.pooled.call(2));
+    await eventually(() => executor.manager.getPool().queued === 1, "one to be queued");
+    open(gate);
+    expect(await Promise.all([held, second])).toEqual(["held", 2]);
+  });
+});
+
+describe("an entrypoint", () => {
+  test("sets the size of the current pool for what runs inside it, nested calls too, and leaves no thread", async () => {
+    const { stdout } = await runScript("entrypoint.mjs");
+    expect(stdout.split("\n").filter(Boolean)).toEqual([
+      "inside 2 of pool duck:entrypoint",
+      "nested in duck:entrypoint",
+      "in a worker: EntrypointNotAllowed",
+      "a second one: EntrypointNotAllowed",
+      "result 42",
+      "left main,supervisor",
+      "outside duck:threaded",
+      "again 1 of pool duck:entrypoint",
+      "failed: main failed",
+      "ended",
+    ]);
+  });
+
+  test("refuses a size that is none", async () => {
+    const { entrypoint } = await import("@duck-ts/managers");
+    expect(() => entrypoint({ poolSize: 0 })).toThrow(RangeError);
+    expect(() => entrypoint({ size: 2 } as never)).toThrow(/no option "size"/);
+    const app = entrypoint({ poolSize: 1 }); // the failures above did not leave one open
+    await app.close();
+  });
+});
