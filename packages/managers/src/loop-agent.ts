@@ -101,6 +101,14 @@ export function start(data: unknown): void {
       case "cancel":
         host.receive(inboxOf(message.from), [["cancel", message.callId, message.reason as never]]);
         return;
+      case "abandon": {
+        const id = `${message.from}.${message.callId}`;
+        if (!host.abandon(id)) return;
+        began.delete(id);
+        open.delete(id);
+        end(message.from, board.CANCELLED);
+        return;
+      }
       case "drain":
         draining = true;
         tellIfDrained();

@@ -92,7 +92,10 @@ export class LoopManager extends Manager implements WorkerNews {
         if (encoded.transfer.length === 0) this.#orders.set(future, this.#order);
         Atomics.add(this.#words, board.PORT_SENT, 1);
         if (this.#thread !== null) future.assign(this.#thread);
-        if (options.timeoutMs !== undefined) tell({ op: "watch", key: this.key, callId: future.callId, timeoutMs: options.timeoutMs });
+        if (options.timeoutMs !== undefined) {
+          tell({ op: "watch", key: this.key, callId: future.callId, timeoutMs: options.timeoutMs });
+          futureInternals.whenSettled(future, () => this.#sent.delete(future)); // past its time it may never be answered
+        }
       } else {
         tell({ op: "submit", key: this.key, tasks: [{ message: encoded.message, timeoutMs: options.timeoutMs, moved: false }] });
         listenForWorkers(this.key, this);

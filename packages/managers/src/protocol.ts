@@ -92,6 +92,8 @@ export type ToAgent =
   | { readonly t: "account"; readonly from: number; readonly words: Words }
   | { readonly t: "run"; readonly tasks: readonly AgentTask[] }
   | { readonly t: "cancel"; readonly from: number; readonly callId: number; readonly reason: unknown }
+  /** It was cancelled, had its grace, and goes on regardless: nobody waits for it any more. */
+  | { readonly t: "abandon"; readonly from: number; readonly callId: number }
   /** Tell when nothing is left to do. */
   | { readonly t: "drain" }
   /** Does your event loop turn, and is this task still to come, or to be imported? */

@@ -1,5 +1,5 @@
 /** This thread's side of the managers' service: what it says is posted on the line, what comes back is handled here. */
-import { drainMailboxes, entryUrl, line, lineHandlers, openTask, threadFromLinks, threadWide } from "@duck-ts/runtime/internal";
+import { drainAnswers, entryUrl, line, lineHandlers, openTask, threadFromLinks, threadWide } from "@duck-ts/runtime/internal";
 import { TaskCancelledError, TaskTimeoutError, WorkerCrashedError } from "@duck-ts/runtime";
 import { type FromService, SERVICE, type ToService } from "./protocol.ts";
 
@@ -74,14 +74,14 @@ function hear(own: Client, event: FromService): void {
     }
     case "lost":
       // Its answer may have come by another port before the thread ended.
-      drainMailboxes();
+      drainAnswers();
       openTask(event.callId)?.fail(new WorkerCrashedError(event.thread, event.exit.reason, event.exit.exitCode, cause(event.exit.message)));
       return;
     case "dropped":
       openTask(event.callId)?.fail(new TaskCancelledError(`The task was cancelled: ${event.why}.`));
       return;
     case "expired":
-      drainMailboxes();
+      drainAnswers();
       openTask(event.callId)?.fail(new TaskTimeoutError(event.timeoutMs));
       return;
     default:

@@ -6,7 +6,7 @@ export {
   adoptBell,
   blockingForbidden,
   blockUntil,
-  drainMailboxes,
+  drainAnswers,
   drainWhileBlocked,
   forbidBlocking,
   isBlocked,

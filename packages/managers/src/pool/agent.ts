@@ -205,6 +205,7 @@ export default async function agent(data: AgentData): Promise<void> {
         draining = true;
         if (running.pending === 0) finishUp();
         return;
+      case "abandon": // a pool ends the thread of a task that ignores its signal
       case "ping":
         tell({ t: "pong", from: message.from, callId: message.callId, pending: beside.has(`${message.from}.${message.callId}`) });
         return;

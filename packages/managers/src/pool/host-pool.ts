@@ -5,7 +5,7 @@
 import { MessageChannel, type MessagePort, type ResourceLimits } from "node:worker_threads";
 import { currentThread, decodeThrown, entryUrl, line, lineageLinks, loaderFlags, type ThreadExit } from "@duck-ts/runtime/internal";
 import * as board from "../board.ts";
-import { createManager, explainManager, getOrCreateThreadManager } from "../resolver.ts";
+import { createManager, explainManager } from "../resolver.ts";
 import { ThreadPoolManager } from "../thread-pool-manager.ts";
 import { Crew, type CrewMember } from "./crew.ts";
 import type { FromHostedAgent, HostedAgentData } from "./hosted-agent.ts";
@@ -64,8 +64,6 @@ function freeId(): string {
     const id = n === 1 ? REQUEST_POOL_ID : `${REQUEST_POOL_ID}-${n}`;
     const explained = explainManager("thread", id);
     if (!explained.found || explained.inherited) return id;
-    const manager = getOrCreateThreadManager({ id, strictlyGet: true });
-    if (manager.state === "stopped") return id;
   }
 }
 

@@ -82,7 +82,11 @@ export class LoopHost implements ManagerHost {
     this.#tell({ t: "ping", from, callId });
     this.#watchdog.watch(`grace:${name}`, patienceMs, () => {
       this.#asked.delete(name);
-      if (this.#thread !== thread || (asked.answered && !asked.pending)) return;
+      if (this.#thread !== thread) return;
+      if (asked.answered && !asked.pending) {
+        this.#tell({ t: "abandon", from, callId });
+        return;
+      }
       // While it starts it cannot answer, and what was cancelled has not begun.
       const starting = thread.links.length === 0 && performance.now() - thread.startedAt < START_MS;
       if (asked.answered || starting) this.#ask(thread, from, callId, Math.min(1_000, Math.max(2 * patienceMs, 50)));

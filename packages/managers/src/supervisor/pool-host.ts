@@ -466,6 +466,9 @@ export class PoolHost implements ManagerHost {
     if (this.#queue.length === 0 && Atomics.load(this.#head, board.AHEAD) > 0) this.#steal(worker);
     // Something is on its way to it: it will be heard of again when it has come to that.
     if (worker.given.some((given) => this.#isOpen(worker, given))) return;
+    // It has come to that before its message came here, and runs it: it frees its slot itself at the end. A slot freed
+    // now would be taken by the very task that this one calls and blocks for.
+    if (Atomics.load(worker.ring, board.RUN_STATE) !== board.RUN_NONE) return;
     const at = worker.slot * board.SLOT_WORDS + board.SLOT_STATE;
     // Not a plain store: it may have gone on by itself, and even been taken, before its message came here.
     Atomics.compareExchange(this.#slots, at, board.slotWord(worker.generation, board.HELD), board.slotWord(worker.generation, board.FREE));

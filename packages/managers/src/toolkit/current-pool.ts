@@ -33,7 +33,9 @@ export function defaultPoolSize(): number {
   if (given === undefined || given === "") return Math.min(Math.max(availableParallelism(), 4), 32);
   const size = Number(given);
   if (!Number.isInteger(size) || size < 1 || size > 1024) {
-    throw new RangeError(`The environment variable DUCK_POOL_SIZE must be a whole number from 1 to 1024, got ${JSON.stringify(given)}.`);
+    throw new RangeError(
+      `The environment variable DUCK_POOL_SIZE must be a whole number from 1 to 1024, got ${JSON.stringify(given)}.`,
+    );
   }
   return size;
 }
@@ -59,7 +61,8 @@ function defaultPool(): ThreadPoolManager {
   if (found?.state === "running") return found;
   const { words } = rootShared();
   const claimed = Atomics.compareExchange(words, DEFAULT_POOL_WORD, NONE, MAKING) === NONE;
-  if (!claimed && Atomics.load(words, DEFAULT_POOL_WORD) === MAKING) Atomics.wait(words, DEFAULT_POOL_WORD, MAKING, MAKING_MS);
+  if (!claimed && Atomics.load(words, DEFAULT_POOL_WORD) === MAKING)
+    Atomics.wait(words, DEFAULT_POOL_WORD, MAKING, MAKING_MS);
   const pool = make();
   // Started before anyone else may look: whoever finds it can use it.
   if (pool.state === "idle" || pool.state === "stopped") startOnce(pool);
@@ -82,9 +85,16 @@ function make(): ThreadPoolManager {
   const mine = known().own.get(nameOf("thread", DEFAULT_POOL));
   if (mine instanceof ThreadPoolManager) return mine;
   // The root is the first to need it: it need not ask, and must not, since there may be no supervisor yet to answer.
-  if (isRoot && Atomics.load(rootShared().words, DEFAULT_POOL_WORD) !== MADE) return createManager("thread", DEFAULT_POOL) as ThreadPoolManager;
+  if (isRoot && Atomics.load(rootShared().words, DEFAULT_POOL_WORD) !== MADE)
+    return createManager("thread", DEFAULT_POOL) as ThreadPoolManager;
   const root = lineageLinks(currentThread()).slice(-1) as ThreadLink[];
-  const create: Introduction = { key: `${currentThread().id}:thread:default-pool`, kind: "thread", id: DEFAULT_POOL, owner: root, head: newHead() };
+  const create: Introduction = {
+    key: `${currentThread().id}:thread:default-pool`,
+    kind: "thread",
+    id: DEFAULT_POOL,
+    owner: root,
+    head: newHead(),
+  };
   return handleOf(ask<Introduction>({ op: "resolve", kind: "thread", id: DEFAULT_POOL, create }));
 }
 

@@ -60,14 +60,19 @@ export type AnyFunction = (...args: never[]) => unknown;
 
 /** @throws TypeError for what awaits by itself. */
 export function refuseAsync(fn: unknown, where: string): void {
-  if (typeof fn !== "function") throw new TypeError(`${where} expected a function, got ${fn === null ? "null" : typeof fn}.`);
+  if (typeof fn !== "function")
+    throw new TypeError(`${where} expected a function, got ${fn === null ? "null" : typeof fn}.`);
   const named = fn.name === "" ? "a function" : fn.name;
   // util.types asks V8 itself, so that neither a minifier nor another realm confuses it.
   if (types.isGeneratorFunction(fn) && types.isAsyncFunction(fn)) {
-    throw new TypeError(`${where} was given the async generator ${named}. It needs no thread: iterate over it directly, or write a plain generator that blocks.`);
+    throw new TypeError(
+      `${where} was given the async generator ${named}. It needs no thread: iterate over it directly, or write a plain generator that blocks.`,
+    );
   }
   if (types.isAsyncFunction(fn)) {
-    throw new TypeError(`${where} was given the async function ${named}. It needs no thread: call it, declare it with onLoop() to run it from a thread, or with task() to submit it to a loop.`);
+    throw new TypeError(
+      `${where} was given the async function ${named}. It needs no thread: call it, declare it with onLoop() to run it from a thread, or with task() to submit it to a loop.`,
+    );
   }
 }
 
@@ -85,7 +90,12 @@ export function bodyOf(value: unknown): Task<unknown[], Iterable<unknown>> | und
 /** Makes a call of what was declared. A task does; so does a method, which adds its object. */
 export type CallMaker<A extends unknown[], R> = ((...args: A) => TaskCall<R>) & { readonly name: string };
 
-export function makeThreaded<A extends unknown[], R, O>(task: CallMaker<A, Awaited<R>>, fn: (...args: A) => R, place: Place, where: string): ThreadedFunction<A, R, O> {
+export function makeThreaded<A extends unknown[], R, O>(
+  task: CallMaker<A, Awaited<R>>,
+  fn: (...args: A) => R,
+  place: Place,
+  where: string,
+): ThreadedFunction<A, R, O> {
   const run = (...args: A): TaskFuture<Awaited<R>> => submitTo(place, task(...args), run);
   return dress(run, task, {
     asyncCall: run,
@@ -107,7 +117,8 @@ export function makeIterable<A extends unknown[], T, O>(
   where: string,
 ): ThreadedIterableFunction<A, T, O> {
   const settings = checkIterable(options, where);
-  const run = (...args: A): ThreadedIterator<T> => new ThreadedIterator<T>(task(...args) as TaskCall<unknown>, place, settings);
+  const run = (...args: A): ThreadedIterator<T> =>
+    new ThreadedIterator<T>(task(...args) as TaskCall<unknown>, place, settings);
   const made = dress(run, task, {
     asyncCall: run,
     syncCall: (...args: A) => fn(...args),

@@ -77,10 +77,18 @@ export class Entrypoint {
  */
 export function entrypoint(options: EntrypointOptions = {}): Entrypoint {
   const here = currentThread();
-  if (here.parent !== null) throw new EntrypointNotAllowed(`thread "${here.name}" was started by "${here.parent.name}", and the size of the pool is for the root of the process to say. Call it in the main thread`);
+  if (here.parent !== null)
+    throw new EntrypointNotAllowed(
+      `thread "${here.name}" was started by "${here.parent.name}", and the size of the pool is for the root of the process to say. Call it in the main thread`,
+    );
   const own = slot();
-  if (own.open !== undefined) throw new EntrypointNotAllowed("another entrypoint is open. Close it first, or use a ThreadPoolExecutor for a second pool");
-  for (const name of Object.keys(options)) if (name !== "poolSize") throw new TypeError(`entrypoint: there is no option ${JSON.stringify(name)}. Known: poolSize.`);
+  if (own.open !== undefined)
+    throw new EntrypointNotAllowed(
+      "another entrypoint is open. Close it first, or use a ThreadPoolExecutor for a second pool",
+    );
+  for (const name of Object.keys(options))
+    if (name !== "poolSize")
+      throw new TypeError(`entrypoint: there is no option ${JSON.stringify(name)}. Known: poolSize.`);
   own.open = new Entrypoint(options.poolSize ?? defaultPoolSize());
   return own.open;
 }

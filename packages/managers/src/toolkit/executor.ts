@@ -32,7 +32,9 @@ export interface SeparateOptions extends Omit<ThreadedOptions, "executor" | "tas
 }
 
 /** Either of the two places. */
-export type Place = { readonly separate: false; readonly options: ThreadedOptions } | { readonly separate: true; readonly options: SeparateOptions };
+export type Place =
+  | { readonly separate: false; readonly options: ThreadedOptions }
+  | { readonly separate: true; readonly options: SeparateOptions };
 
 const POOLED = ["executor", "taskType", "signal", "timeoutMs", "transfer", "logException"];
 const SEPARATE = ["detach", "signal", "timeoutMs", "transfer", "logException"];
@@ -40,11 +42,17 @@ const SEPARATE = ["detach", "signal", "timeoutMs", "transfer", "logException"];
 /** @throws TypeError for an option that is not there, or an executor that is none. */
 export function checkPlace(place: Place, where: string): void {
   const known = place.separate ? SEPARATE : POOLED;
-  if (typeof place.options !== "object" || place.options === null) throw new TypeError(`${where}: expected an object of options.`);
+  if (typeof place.options !== "object" || place.options === null)
+    throw new TypeError(`${where}: expected an object of options.`);
   for (const name of Object.keys(place.options)) {
-    if (!known.includes(name)) throw new TypeError(`${where}: there is no option ${JSON.stringify(name)}. Known: ${known.join(", ")}.`);
+    if (!known.includes(name))
+      throw new TypeError(`${where}: there is no option ${JSON.stringify(name)}. Known: ${known.join(", ")}.`);
   }
-  if (!place.separate && place.options.executor !== undefined && typeof (place.options.executor as Partial<TaskExecutor>).submitTask !== "function") {
+  if (
+    !place.separate &&
+    place.options.executor !== undefined &&
+    typeof (place.options.executor as Partial<TaskExecutor>).submitTask !== "function"
+  ) {
     throw new TypeError(`${where}: executor must be a ThreadPoolManager or a ThreadPoolExecutor.`);
   }
 }

@@ -26,7 +26,9 @@ export interface ChannelGetOptions {
 }
 
 /** Either end of a channel. */
-type End = { readonly intake: Intake; readonly timeoutMs: number } | { readonly stream: StreamPassport; outlet: Outlet | undefined };
+type End =
+  | { readonly intake: Intake; readonly timeoutMs: number }
+  | { readonly stream: StreamPassport; outlet: Outlet | undefined };
 
 /** The channels that other threads made and this one knows, so that one that comes twice is one object. */
 const arrived = (): Map<string, WeakRef<FromThreadChannel<unknown>>> => threadWide("toolkit-channels", () => new Map());
@@ -84,7 +86,11 @@ export class FromThreadChannel<T> implements AsyncIterable<T, undefined, unknown
     }
     const maxSize = checkMaxSize(options.maxSize ?? 1024, "FromThreadChannel");
     const timeoutMs = checkMs(options.timeoutMs ?? 0, "timeoutMs", "FromThreadChannel");
-    const intake: Intake = new Intake({ maxSize, label: `a channel (maxSize ${maxSize})`, finished: () => !intake.open && intake.count <= 0 });
+    const intake: Intake = new Intake({
+      maxSize,
+      label: `a channel (maxSize ${maxSize})`,
+      finished: () => !intake.open && intake.count <= 0,
+    });
     endsOf.set(self, { intake, timeoutMs });
     droppedIntakes.register(this, intake);
   }
@@ -203,7 +209,9 @@ export class FromThreadChannel<T> implements AsyncIterable<T, undefined, unknown
   #consuming(what: string): Extract<End, { readonly intake: Intake }> {
     const end = this.#end();
     if ("intake" in end) return end;
-    throw new TypeError(`${what} is for the thread that made the channel (thread ${end.stream.owner}); this one can only put() and close().`);
+    throw new TypeError(
+      `${what} is for the thread that made the channel (thread ${end.stream.owner}); this one can only put() and close().`,
+    );
   }
 }
 
@@ -214,7 +222,10 @@ Object.defineProperty(FromThreadChannel.prototype, inspect.custom, {
 });
 
 function closedWhy(stream: StreamPassport): ChannelClosed {
-  if (Atomics.load(stream.words, STATE) !== CONSUMER_GONE) return new ChannelClosed("The channel is closed: put() gives nothing any more. Stop producing, or make a new channel.");
+  if (Atomics.load(stream.words, STATE) !== CONSUMER_GONE)
+    return new ChannelClosed(
+      "The channel is closed: put() gives nothing any more. Stop producing, or make a new channel.",
+    );
   return new ChannelClosed(`The channel is closed: the thread that consumes it (${stream.owner}) has ended.`);
 }
 

@@ -1,11 +1,24 @@
 import type { TaskCall } from "@duck-ts/runtime";
-import { type AnyFunction, type CallMaker, isGenerator, makeIterable, makeThreaded, refuseAsync, type ThreadedFunction, type ThreadedIterableFunction } from "./declaration.ts";
+import {
+  type AnyFunction,
+  type CallMaker,
+  isGenerator,
+  makeIterable,
+  makeThreaded,
+  refuseAsync,
+  type ThreadedFunction,
+  type ThreadedIterableFunction,
+} from "./declaration.ts";
 import { checkPlace, type Place, type SeparateOptions, type ThreadedOptions } from "./executor.ts";
 import { originalOf, type RegisteredClass, registeredClassOf, selfOf } from "./registered-classes.ts";
 
 /** The methods of `T` as they look from here: each runs in another thread. Async methods are left out. */
 export type InThread<T, O = ThreadedOptions> = {
-  readonly [K in keyof T as T[K] extends AnyFunction ? (ReturnType<T[K]> extends PromiseLike<unknown> ? never : K) : never]: T[K] extends (...args: infer A) => infer R
+  readonly [K in keyof T as T[K] extends AnyFunction
+    ? ReturnType<T[K]> extends PromiseLike<unknown>
+      ? never
+      : K
+    : never]: T[K] extends (...args: infer A) => infer R
     ? R extends Generator<infer E, unknown, unknown>
       ? ThreadedIterableFunction<A, E, O>
       : ThreadedFunction<A, R, O>
@@ -50,10 +63,20 @@ const separate = new WeakMap<object, Methods>();
  * 42 42
  * ```
  */
-export function inThread<T extends object>(target: T, options?: ThreadedOptions & { readonly separate?: false }): InThread<T>;
-export function inThread<T extends object>(target: T, options: SeparateOptions & { readonly separate: true }): InThread<T, SeparateOptions>;
-export function inThread(target: object, options: (ThreadedOptions | SeparateOptions) & { readonly separate?: boolean } = {}): unknown {
-  if ((typeof target !== "object" && typeof target !== "function") || target === null) throw new TypeError(`inThread() expected an object or a class, got ${target === null ? "null" : typeof target}.`);
+export function inThread<T extends object>(
+  target: T,
+  options?: ThreadedOptions & { readonly separate?: false },
+): InThread<T>;
+export function inThread<T extends object>(
+  target: T,
+  options: SeparateOptions & { readonly separate: true },
+): InThread<T, SeparateOptions>;
+export function inThread(
+  target: object,
+  options: (ThreadedOptions | SeparateOptions) & { readonly separate?: boolean } = {},
+): unknown {
+  if ((typeof target !== "object" && typeof target !== "function") || target === null)
+    throw new TypeError(`inThread() expected an object or a class, got ${target === null ? "null" : typeof target}.`);
   const { separate: alone = false, ...rest } = options;
   const place = { separate: alone, options: rest } as Place;
   checkPlace(place, "inThread");
@@ -80,16 +103,32 @@ function methodsOf(target: object, known: RegisteredClass, place: Place): Method
 
 function methodOf(target: object, known: RegisteredClass, key: string, place: Place): AnyFunction {
   const found: unknown = Reflect.get(target, key);
-  if (typeof found !== "function") throw new TypeError(`${known.cls.name} has no method ${JSON.stringify(key)}${found === undefined ? "" : `: it is a ${typeof found}`}.`);
+  if (typeof found !== "function")
+    throw new TypeError(
+      `${known.cls.name} has no method ${JSON.stringify(key)}${found === undefined ? "" : `: it is a ${typeof found}`}.`,
+    );
   const original = originalOf(found as (...args: unknown[]) => unknown);
   refuseAsync(original, `inThread(...).${key}`);
   return makeMethod(known, () => target, key, original, place) as unknown as AnyFunction;
 }
 
-function makeMethod(known: RegisteredClass, target: () => object, key: string, original: (...args: unknown[]) => unknown, place: Place): object {
+function makeMethod(
+  known: RegisteredClass,
+  target: () => object,
+  key: string,
+  original: (...args: unknown[]) => unknown,
+  place: Place,
+): object {
   const call = (...args: unknown[]): TaskCall<unknown> => known.task(selfOf(known, target()), key, args);
   Object.defineProperty(call, "name", { value: key });
   const here = (...args: unknown[]): unknown => original.apply(target(), args);
-  if (isGenerator(original as AnyFunction)) return makeIterable(call as CallMaker<unknown[], Iterable<unknown>>, here as (...args: unknown[]) => Iterable<unknown>, place, {}, key);
+  if (isGenerator(original as AnyFunction))
+    return makeIterable(
+      call as CallMaker<unknown[], Iterable<unknown>>,
+      here as (...args: unknown[]) => Iterable<unknown>,
+      place,
+      {},
+      key,
+    );
   return makeThreaded(call, here, place, key);
 }

@@ -1,6 +1,6 @@
 /** One run of an iterable, from the first `next()` to the end of its body: what stands behind a `ThreadedIterator`. */
-import { type TaskFuture, TaskCancelledError, TaskTimeoutError, WorkerCrashedError } from "@duck-ts/runtime";
-import { captureContext, futureInternals, runWithContext, taskRefOf, type TaskCall } from "@duck-ts/runtime/internal";
+import { TaskCancelledError, type TaskFuture, TaskTimeoutError, WorkerCrashedError } from "@duck-ts/runtime";
+import { captureContext, futureInternals, runWithContext, type TaskCall, taskRefOf } from "@duck-ts/runtime/internal";
 import { type Place, submitTo } from "./executor.ts";
 import { Intake, type Waiter } from "./stream/intake.ts";
 import { produce } from "./stream/produce.ts";
@@ -37,7 +37,11 @@ export class IterableRun {
     this.#place = { ...place, options: rest };
     this.#options = options;
     this.#context = captureContext();
-    this.#intake = new Intake({ maxSize: options.maxSize, label: `the iterable ${call.task.name}`, finished: () => this.#finished() });
+    this.#intake = new Intake({
+      maxSize: options.maxSize,
+      label: `the iterable ${call.task.name}`,
+      finished: () => this.#finished(),
+    });
     if (signal !== undefined) this.#follow(signal);
   }
 
@@ -85,7 +89,9 @@ export class IterableRun {
   #start(caller: (...args: never[]) => unknown): void {
     const { task, args } = this.#call;
     const stream = this.#intake.passport();
-    const future = runWithContext(this.#context, () => submitTo(this.#place, produce(stream, taskRefOf(task), args), caller));
+    const future = runWithContext(this.#context, () =>
+      submitTo(this.#place, produce(stream, taskRefOf(task), args), caller),
+    );
     this.#future = future;
     const over = (): void => {
       this.#intake.shut(); // also where it failed from outside: then its body is to end
@@ -125,9 +131,16 @@ export class IterableRun {
       return;
     }
     const future = this.#future;
-    if (Atomics.compareExchange(this.#intake.words, LIFE, NOT_BEGUN, REVOKED) === NOT_BEGUN) future.cancel("the iterable was closed before it began");
+    if (Atomics.compareExchange(this.#intake.words, LIFE, NOT_BEGUN, REVOKED) === NOT_BEGUN)
+      future.cancel("the iterable was closed before it began");
     const { closeTimeoutMs } = this.#options;
-    const timer = closeTimeoutMs === Number.POSITIVE_INFINITY ? undefined : setTimeout(() => future.cancel(`the iterable was closed, and its body had not ended ${closeTimeoutMs} ms later`), closeTimeoutMs);
+    const timer =
+      closeTimeoutMs === Number.POSITIVE_INFINITY
+        ? undefined
+        : setTimeout(
+            () => future.cancel(`the iterable was closed, and its body had not ended ${closeTimeoutMs} ms later`),
+            closeTimeoutMs,
+          );
     await this.#settled;
     clearTimeout(timer);
     this.#intake.dispose();
@@ -141,7 +154,9 @@ export class IterableRun {
   #follow(signal: AbortSignal): void {
     const abort = (): void => {
       if (this.#closed || this.#over) return;
-      this.#failure = { thrown: new TaskCancelledError("The iterable was closed: its signal was aborted.", signal.reason) };
+      this.#failure = {
+        thrown: new TaskCancelledError("The iterable was closed: its signal was aborted.", signal.reason),
+      };
       const closing = this.close();
       const timer = setTimeout(() => this.#future?.cancel(signal.reason), ABORT_GRACE_MS);
       closing.then(
@@ -159,5 +174,7 @@ export class IterableRun {
 }
 
 function isFromOutside(thrown: unknown): boolean {
-  return thrown instanceof WorkerCrashedError || thrown instanceof TaskCancelledError || thrown instanceof TaskTimeoutError;
+  return (
+    thrown instanceof WorkerCrashedError || thrown instanceof TaskCancelledError || thrown instanceof TaskTimeoutError
+  );
 }

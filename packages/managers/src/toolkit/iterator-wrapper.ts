@@ -5,7 +5,11 @@ import { checkPlace, type Place, type SeparateOptions, type ThreadedOptions } fr
 import { checkIterable, type IterableOptions, ThreadedIterator } from "./threaded-iterator.ts";
 
 /** What a wrapper wraps: a declared generator function without arguments, or a call of one with them. */
-export type IterableSource<T> = Task<[], Iterable<T>> | TaskCall<Iterable<T>> | ThreadedIterable<[], T> | ThreadedIterableSeparate<[], T>;
+export type IterableSource<T> =
+  | Task<[], Iterable<T>>
+  | TaskCall<Iterable<T>>
+  | ThreadedIterable<[], T>
+  | ThreadedIterableSeparate<[], T>;
 
 /**
  * Reads a generator that was declared elsewhere, with a bound or an executor of one's own:

@@ -16,20 +16,40 @@ export interface MethodContext {
  * A method that runs in another thread. A decorator cannot change what a method's declaration says, so that has to allow
  * for both: `sum(): number | TaskFuture<number>`, `*rows(): Generator<Row> | ThreadedIterator<Row>`.
  */
-export type ThreadedMethod<This, A extends unknown[], R> = (this: This, ...args: A) => [Extract<R, AnyGenerator>] extends [never] ? TaskFuture<Awaited<R>> : ThreadedIterator<ItemOf<Extract<R, AnyGenerator>>>;
+export type ThreadedMethod<This, A extends unknown[], R> = (
+  this: This,
+  ...args: A
+) => [Extract<R, AnyGenerator>] extends [never]
+  ? TaskFuture<Awaited<R>>
+  : ThreadedIterator<ItemOf<Extract<R, AnyGenerator>>>;
 
 type AnyGenerator = Generator<unknown, unknown, unknown>;
 type ItemOf<G> = G extends Generator<infer T, unknown, unknown> ? T : never;
 
 export function isMethodContext(value: unknown): value is MethodContext {
-  return typeof value === "object" && value !== null && (value as Partial<MethodContext>).kind === "method" && "addInitializer" in value;
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    (value as Partial<MethodContext>).kind === "method" &&
+    "addInitializer" in value
+  );
 }
 
 /** Stands for `inThread(this).method(...)`. */
-export function decorateMethod(method: AnyFunction, { name, private: isPrivate }: MethodContext, separate: boolean): AnyFunction {
-  if (isPrivate || typeof name === "symbol") throw new TypeError(`A threaded method needs a public name that is a string; ${String(name)} cannot be found from another thread.`);
+export function decorateMethod(
+  method: AnyFunction,
+  { name, private: isPrivate }: MethodContext,
+  separate: boolean,
+): AnyFunction {
+  if (isPrivate || typeof name === "symbol")
+    throw new TypeError(
+      `A threaded method needs a public name that is a string; ${String(name)} cannot be found from another thread.`,
+    );
   const replacement = function (this: object, ...args: unknown[]): unknown {
-    const methods = (separate ? inThread(this, { separate: true }) : inThread(this)) as unknown as Record<string, (...given: unknown[]) => unknown>;
+    const methods = (separate ? inThread(this, { separate: true }) : inThread(this)) as unknown as Record<
+      string,
+      (...given: unknown[]) => unknown
+    >;
     return methods[name]?.(...args);
   };
   Object.defineProperty(replacement, "name", { value: name, configurable: true });

@@ -44,7 +44,15 @@ export type ToToolkit =
   /** The sender consumes the stream `id`: at its end `words` must say so, and whoever waits on them must wake. */
   | { readonly op: "stream.open"; readonly id: string; readonly words: Int32Array }
   /** The sender will put items into the stream. */
-  | { readonly op: "stream.join"; readonly id: string; readonly owner: number; readonly outlet: string; readonly ring: Int32Array; readonly bell: Int32Array; readonly port: MessagePort | undefined }
+  | {
+      readonly op: "stream.join";
+      readonly id: string;
+      readonly owner: number;
+      readonly outlet: string;
+      readonly ring: Int32Array;
+      readonly bell: Int32Array;
+      readonly port: MessagePort | undefined;
+    }
   /** Producers may wait for something that has changed. */
   | { readonly op: "stream.wake"; readonly id: string }
   | { readonly op: "stream.relay"; readonly id: string; readonly outlet: string; readonly message: StreamMessage }
@@ -56,7 +64,15 @@ export type ToToolkit =
 export type FromToolkit =
   | { readonly op: "visit"; readonly from: number; readonly message: RunMessage }
   | { readonly op: "visit.cancel"; readonly from: number; readonly callId: number; readonly reason: unknown }
-  | { readonly op: "stream.joined"; readonly id: string; readonly outlet: string; readonly thread: number; readonly ring: Int32Array; readonly bell: Int32Array; readonly port: MessagePort | undefined }
+  | {
+      readonly op: "stream.joined";
+      readonly id: string;
+      readonly outlet: string;
+      readonly thread: number;
+      readonly ring: Int32Array;
+      readonly bell: Int32Array;
+      readonly port: MessagePort | undefined;
+    }
   | { readonly op: "stream.relayed"; readonly id: string; readonly outlet: string; readonly message: StreamMessage }
   /** The thread has ended: nothing more comes from it. */
   | { readonly op: "stream.left"; readonly id: string; readonly thread: number }

@@ -30,7 +30,8 @@ export type RegisteredClass = {
 
 type Registry = { readonly classes: WeakMap<object, RegisteredClass>; readonly originals: WeakMap<object, Method> };
 
-const registry = (): Registry => threadWide("toolkit-classes", () => ({ classes: new WeakMap(), originals: new WeakMap() }));
+const registry = (): Registry =>
+  threadWide("toolkit-classes", () => ({ classes: new WeakMap(), originals: new WeakMap() }));
 
 /**
  * Makes the methods of a class callable in other threads, through `inThread(instance)` and `inThread(TheClass)`. Call it
@@ -43,8 +44,12 @@ const registry = (): Registry => threadWide("toolkit-classes", () => ({ classes:
  * @throws TaskDeclarationError inside a function, where no other thread finds the class.
  * @throws TypeError for what is no class, or one hook without the other.
  */
-export function registerClass<C extends AnyClass, S = unknown>(cls: C, options: ClassOptions<InstanceType<C>, S> | ClassDecoratorContext = {}): C {
-  if (typeof cls !== "function" || typeof cls.prototype !== "object") throw new TypeError("registerClass() expected a class.");
+export function registerClass<C extends AnyClass, S = unknown>(
+  cls: C,
+  options: ClassOptions<InstanceType<C>, S> | ClassDecoratorContext = {},
+): C {
+  if (typeof cls !== "function" || typeof cls.prototype !== "object")
+    throw new TypeError("registerClass() expected a class.");
   const given = ("kind" in options ? {} : options) as unknown as ClassOptions<object>;
   if ((given.dehydrate === undefined) !== (given.revive === undefined)) {
     throw new TypeError(`registerClass(${cls.name}): dehydrate and revive belong together; give both or none.`);
@@ -52,7 +57,11 @@ export function registerClass<C extends AnyClass, S = unknown>(cls: C, options: 
   const { url, name } = given;
   const run = (self: Self, key: string, args: readonly unknown[]): unknown => callMethod(known, self, key, args);
   Object.defineProperty(run, "name", { value: cls.name });
-  const task = declareTask(run, { ...(url === undefined ? {} : { url }), ...(name === undefined ? {} : { name }) }, registerClass);
+  const task = declareTask(
+    run,
+    { ...(url === undefined ? {} : { url }), ...(name === undefined ? {} : { name }) },
+    registerClass,
+  );
   const known: RegisteredClass = { cls, options: given, task };
   registry().classes.set(cls, known);
   return cls;
@@ -64,11 +73,16 @@ export function registerClass<C extends AnyClass, S = unknown>(cls: C, options: 
  * @throws TaskDeclarationError if exactly this class was not registered.
  */
 export function registeredClassOf(target: object): RegisteredClass {
-  const cls: unknown = typeof target === "function" ? target : (Object.getPrototypeOf(target) as { constructor?: unknown } | null)?.constructor;
+  const cls: unknown =
+    typeof target === "function"
+      ? target
+      : (Object.getPrototypeOf(target) as { constructor?: unknown } | null)?.constructor;
   const found = typeof cls === "function" ? registry().classes.get(cls) : undefined;
   if (found !== undefined) return found;
   const name = typeof cls === "function" && cls.name !== "" ? cls.name : "the object's class";
-  throw new TaskDeclarationError(`${name} was not registered, so that another thread could not find it. Write registerClass(${name}) at the top level of the module that declares it; a registered base class does not stand for it.`);
+  throw new TaskDeclarationError(
+    `${name} was not registered, so that another thread could not find it. Write registerClass(${name}) at the top level of the module that declares it; a registered base class does not stand for it.`,
+  );
 }
 
 /** What crosses instead of `target`. */
@@ -96,25 +110,35 @@ function callMethod(known: RegisteredClass, self: Self, key: string, args: reado
     return method.apply(target, [...args]);
   } catch (cause) {
     if (self === undefined || known.options.revive !== undefined || !isAboutPrivateState(cause)) throw cause;
-    throw new ReviveHookNeeded(known.cls.name, `its method ${key} uses #private state, which does not cross`, { cause });
+    throw new ReviveHookNeeded(known.cls.name, `its method ${key} uses #private state, which does not cross`, {
+      cause,
+    });
   }
 }
 
 function revived({ cls, options }: RegisteredClass, self: NonNullable<Self>): object {
   if (options.revive !== undefined) return options.revive(self.state);
   const instance = Object.create(cls.prototype as object) as object;
-  for (const [name, value] of Object.entries(self.state as object)) Object.defineProperty(instance, name, { value, writable: true, enumerable: true, configurable: true });
+  for (const [name, value] of Object.entries(self.state as object))
+    Object.defineProperty(instance, name, { value, writable: true, enumerable: true, configurable: true });
   return self.frozen ? Object.freeze(instance) : instance;
 }
 
 /** V8's words, and those of the helpers that esbuild and TypeScript put in for older targets. */
 function isAboutPrivateState(error: unknown): boolean {
-  return error instanceof TypeError && /private (?:member|field|method|accessor)|must be (?:an )?instance of class/i.test(error.message);
+  return (
+    error instanceof TypeError &&
+    /private (?:member|field|method|accessor)|must be (?:an )?instance of class/i.test(error.message)
+  );
 }
 
 /** The built-in class that `cls` extends, if its instances have a state that is not in their fields. */
 function nativeBase(cls: AnyClass): string | undefined {
-  for (let at = Object.getPrototypeOf(cls.prototype) as object | null; at !== null && at !== Object.prototype; at = Object.getPrototypeOf(at) as object | null) {
+  for (
+    let at = Object.getPrototypeOf(cls.prototype) as object | null;
+    at !== null && at !== Object.prototype;
+    at = Object.getPrototypeOf(at) as object | null
+  ) {
     const base = at.constructor;
     if (/\{\s*\[native code\]\s*\}$/.test(Function.prototype.toString.call(base))) return base.name;
   }

@@ -39,7 +39,9 @@ export function start(data: unknown): void {
   process.on("exit", () => host.flush());
   const inbox =
     port === undefined
-      ? new Inbox(from, (answers, transfer) => control.postMessage({ t: "answers", to: from, answers } satisfies FromAgent, transfer as never))
+      ? new Inbox(from, (answers, transfer) =>
+          control.postMessage({ t: "answers", to: from, answers } satisfies FromAgent, transfer as never),
+        )
       : Inbox.onPort(from, port, bell);
   control.on("message", (said: ToAgent) => {
     if (said.t === "cancel") host.receive(inbox, [["cancel", said.callId, said.reason as never]]);

@@ -1,7 +1,20 @@
 /** Runs one task in a new thread that ends with it. */
 import { MessageChannel } from "node:worker_threads";
 import { type TaskCall, TaskCancelledError, TaskFuture } from "@duck-ts/runtime";
-import { currentThread, type EncodedTask, encodeError, encodeTask, explainTask, futureInternals, isImportingTasks, line, ownDoorbell, Submitter, type TaskFutureOptions, threadWide } from "@duck-ts/runtime/internal";
+import {
+  currentThread,
+  type EncodedTask,
+  encodeError,
+  encodeTask,
+  explainTask,
+  futureInternals,
+  isImportingTasks,
+  line,
+  ownDoorbell,
+  Submitter,
+  type TaskFutureOptions,
+  threadWide,
+} from "@duck-ts/runtime/internal";
 import { UsedWhileImportingError } from "../errors.ts";
 import { checkSubmit } from "../options.ts";
 import { askToolkit, tellToolkit } from "./client.ts";
@@ -23,7 +36,11 @@ class DetachedFuture<T> extends TaskFuture<T> {
  *
  * @throws TypeError, RangeError for bad options.
  */
-export function submitSeparate<R>(call: TaskCall<R>, options: SeparateOptions, caller: (...args: never[]) => unknown): TaskFuture<R> {
+export function submitSeparate<R>(
+  call: TaskCall<R>,
+  options: SeparateOptions,
+  caller: (...args: never[]) => unknown,
+): TaskFuture<R> {
   const { detach = true, ...rest } = options;
   if (isImportingTasks()) throw new UsedWhileImportingError("A task was submitted to a thread of its own");
   checkSubmit(rest, "threadedSeparate");
@@ -33,7 +50,12 @@ export function submitSeparate<R>(call: TaskCall<R>, options: SeparateOptions, c
     executor: SEPARATE,
     executorLabel: `thread "${name}"`,
     keepAlive: !detach,
-    onCancel: (future, reason) => tellToolkit({ op: "separate.cancel", callId: future.callId, reason: reason === undefined ? undefined : encodeError(reason) }),
+    onCancel: (future, reason) =>
+      tellToolkit({
+        op: "separate.cancel",
+        callId: future.callId,
+        reason: reason === undefined ? undefined : encodeError(reason),
+      }),
     beforeBlocking: () => undefined,
     onFailure: options.logException === false ? () => undefined : undefined,
   };
@@ -49,7 +71,11 @@ export function submitSeparate<R>(call: TaskCall<R>, options: SeparateOptions, c
   return future as TaskFuture<R>;
 }
 
-function send(future: TaskFuture<unknown>, encoded: EncodedTask, about: Pick<SeparateTask, "name" | "timeoutMs" | "holdRoot">): void {
+function send(
+  future: TaskFuture<unknown>,
+  encoded: EncodedTask,
+  about: Pick<SeparateTask, "name" | "timeoutMs" | "holdRoot">,
+): void {
   const { callId } = future;
   const bell = ownDoorbell();
   if (!line().carriesPorts) {
@@ -80,7 +106,11 @@ function nextName(task: string): string {
 
 /** Cancels the future as soon as the signal is aborted. */
 function cancelOnAbort(future: TaskFuture<unknown>, signal: AbortSignal): void {
-  const abort = (): void => void future.cancelWith(new TaskCancelledError("The task was cancelled: its signal was aborted.", signal.reason), signal.reason);
+  const abort = (): void =>
+    void future.cancelWith(
+      new TaskCancelledError("The task was cancelled: its signal was aborted.", signal.reason),
+      signal.reason,
+    );
   if (signal.aborted) {
     abort();
     return;

@@ -1,6 +1,22 @@
 /** Calling asynchronous code from a thread that blocks for it. */
-import { DeadlockError, type Task, type TaskCall, TaskFuture, type TaskOptions, type ThreadInfo, threadLineage } from "@duck-ts/runtime";
-import { currentTaskId, currentThread, declareTask, encodeError, encodeTask, explainTask, toTaskCall } from "@duck-ts/runtime/internal";
+import {
+  DeadlockError,
+  type Task,
+  type TaskCall,
+  TaskFuture,
+  type TaskOptions,
+  type ThreadInfo,
+  threadLineage,
+} from "@duck-ts/runtime";
+import {
+  currentTaskId,
+  currentThread,
+  declareTask,
+  encodeError,
+  encodeTask,
+  explainTask,
+  toTaskCall,
+} from "@duck-ts/runtime/internal";
 import { LoopManager } from "../loop-manager.ts";
 import type { SubmitOptions } from "../options.ts";
 import { tellToolkit } from "./client.ts";
@@ -44,7 +60,10 @@ export function onLoop<A extends unknown[], R>(fn: (...args: A) => R, options?: 
 export function syncAwait<A extends unknown[], R>(fn: Task<A, R>, ...args: A): R;
 export function syncAwait<R>(call: TaskCall<R>): R;
 export function syncAwait(fnOrCall: unknown, ...args: unknown[]): unknown {
-  const call = args.length > 0 && typeof fnOrCall === "function" ? toTaskCall((fnOrCall as (...given: unknown[]) => unknown)(...args)) : toTaskCall(fnOrCall);
+  const call =
+    args.length > 0 && typeof fnOrCall === "function"
+      ? toTaskCall((fnOrCall as (...given: unknown[]) => unknown)(...args))
+      : toTaskCall(fnOrCall);
   const task = currentTaskId();
   const submitter = task === undefined ? currentThread().id : Number(task.slice(0, task.indexOf(".")));
   return visit(submitter, call).result();
@@ -58,9 +77,16 @@ export function syncAwait(fnOrCall: unknown, ...args: unknown[]): unknown {
  *
  * @throws as {@link syncAwait}; for a manager also ManagerNotRunning and UnknownAsyncTaskError.
  */
-export function syncWaitCoroutine<R>(loop: LoopManager | ThreadInfo, call: TaskCall<R> | Task<[], R>, options?: SubmitOptions): R {
+export function syncWaitCoroutine<R>(
+  loop: LoopManager | ThreadInfo,
+  call: TaskCall<R> | Task<[], R>,
+  options?: SubmitOptions,
+): R {
   if (loop instanceof LoopManager) return loop.submitTask(call, options).result();
-  if (typeof loop?.id !== "number") throw new TypeError("syncWaitCoroutine: expected a LoopManager or a ThreadInfo (currentThread() of the thread whose loop is meant).");
+  if (typeof loop?.id !== "number")
+    throw new TypeError(
+      "syncWaitCoroutine: expected a LoopManager or a ThreadInfo (currentThread() of the thread whose loop is meant).",
+    );
   return visit(loop.id, toTaskCall(call)).result() as R;
 }
 
@@ -69,7 +95,9 @@ function visit(thread: number, call: TaskCall<unknown>): TaskFuture<unknown> {
   const here = currentThread();
   if (thread === here.id) {
     throw new DeadlockError(
-      [`thread "${here.name}" waits for ${call.task.name || "an async function"} to run on its own event loop, which stands still while it waits`],
+      [
+        `thread "${here.name}" waits for ${call.task.name || "an async function"} to run on its own event loop, which stands still while it waits`,
+      ],
       "Await the function instead, or call syncAwait inside a threaded function that another thread has submitted.",
     );
   }
@@ -80,7 +108,12 @@ function visit(thread: number, call: TaskCall<unknown>): TaskFuture<unknown> {
       executor: VISIT,
       executorLabel: `the event loop of thread "${name}"`,
       keepAlive: true,
-      onCancel: (cancelled, reason) => tellToolkit({ op: "visit.cancel", callId: cancelled.callId, reason: reason === undefined ? undefined : encodeError(reason) }),
+      onCancel: (cancelled, reason) =>
+        tellToolkit({
+          op: "visit.cancel",
+          callId: cancelled.callId,
+          reason: reason === undefined ? undefined : encodeError(reason),
+        }),
       beforeBlocking: () => undefined,
       onFailure: () => undefined, // its one caller gets it
     },

@@ -64,7 +64,14 @@ export class ThreadPoolExecutor implements TaskExecutor {
     const load = (word: number): number => Atomics.load(this.#words, word);
     const success = load(board.COMPLETED);
     const error = load(board.FAILED) + load(board.CANCELLED);
-    return { threads: load(board.WORKERS), submitted: this.#submitted, done: success + error, success, error, sumTimeMs: board.sumTimeMs(this.#words) };
+    return {
+      threads: load(board.WORKERS),
+      submitted: this.#submitted,
+      done: success + error,
+      success,
+      error,
+      sumTimeMs: board.sumTimeMs(this.#words),
+    };
   }
 
   /**

@@ -1,5 +1,11 @@
 import { declareTask } from "@duck-ts/runtime/internal";
-import { type DeclareOptions, makeIterable, refuseAsync, type ThreadedIterable, type ThreadedIterableSeparate } from "./declaration.ts";
+import {
+  type DeclareOptions,
+  makeIterable,
+  refuseAsync,
+  type ThreadedIterable,
+  type ThreadedIterableSeparate,
+} from "./declaration.ts";
 import { checkPlace, type Place, type SeparateOptions } from "./executor.ts";
 import type { IterableOptions } from "./threaded-iterator.ts";
 
@@ -31,11 +37,20 @@ import type { IterableOptions } from "./threaded-iterator.ts";
  * 3
  * ```
  */
-export function threadedIterable<A extends unknown[], T>(fn: (...args: A) => Iterable<T>, options: DeclareOptions & IterableOptions = {}): ThreadedIterable<A, T> {
+export function threadedIterable<A extends unknown[], T>(
+  fn: (...args: A) => Iterable<T>,
+  options: DeclareOptions & IterableOptions = {},
+): ThreadedIterable<A, T> {
   refuseAsync(fn, "threadedIterable()");
   const { maxSize, closeTimeoutMs, ...declare } = options;
   const task = declareTask(fn, declare, threadedIterable);
-  return makeIterable(task as never, fn, { separate: false, options: {} }, { maxSize, closeTimeoutMs }, "threadedIterable");
+  return makeIterable(
+    task as never,
+    fn,
+    { separate: false, options: {} },
+    { maxSize, closeTimeoutMs },
+    "threadedIterable",
+  );
 }
 
 /**

@@ -95,18 +95,25 @@ Object.defineProperty(ThreadedIterator.prototype, inspect.custom, {
  *
  * @throws TypeError, RangeError
  */
-export function checkIterable({ maxSize = DEFAULT_MAX_SIZE, closeTimeoutMs = Number.POSITIVE_INFINITY }: IterableOptions, where: string): RunOptions {
+export function checkIterable(
+  { maxSize = DEFAULT_MAX_SIZE, closeTimeoutMs = Number.POSITIVE_INFINITY }: IterableOptions,
+  where: string,
+): RunOptions {
   return { maxSize: checkMaxSize(maxSize, where), closeTimeoutMs: checkMs(closeTimeoutMs, "closeTimeoutMs", where) };
 }
 
 export function checkMaxSize(maxSize: unknown, where: string): number {
-  if (typeof maxSize !== "number") throw new TypeError(`${where}: maxSize must be a whole number (0: no bound), got ${typeof maxSize}.`);
-  if (!Number.isInteger(maxSize) || maxSize < 0 || maxSize > 2 ** 30) throw new RangeError(`${where}: maxSize must be a whole number from 0 (no bound) to 2^30, got ${maxSize}.`);
+  if (typeof maxSize !== "number")
+    throw new TypeError(`${where}: maxSize must be a whole number (0: no bound), got ${typeof maxSize}.`);
+  if (!Number.isInteger(maxSize) || maxSize < 0 || maxSize > 2 ** 30)
+    throw new RangeError(`${where}: maxSize must be a whole number from 0 (no bound) to 2^30, got ${maxSize}.`);
   return maxSize;
 }
 
 export function checkMs(ms: unknown, name: string, where: string): number {
-  if (typeof ms !== "number") throw new TypeError(`${where}: ${name} must be a number of milliseconds, got ${typeof ms}.`);
-  if (Number.isNaN(ms) || ms < 0) throw new RangeError(`${where}: ${name} must be a number of milliseconds >= 0, got ${ms}.`);
+  if (typeof ms !== "number")
+    throw new TypeError(`${where}: ${name} must be a number of milliseconds, got ${typeof ms}.`);
+  if (Number.isNaN(ms) || ms < 0)
+    throw new RangeError(`${where}: ${name} must be a number of milliseconds >= 0, got ${ms}.`);
   return ms;
 }

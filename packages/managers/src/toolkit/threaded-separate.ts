@@ -1,7 +1,17 @@
 import { declareTask } from "@duck-ts/runtime/internal";
-import { type AnyFunction, type Blocking, type DeclareOptions, isGenerator, makeIterable, makeThreaded, refuseAsync, type ThreadedIterableSeparate, type ThreadedSeparate } from "./declaration.ts";
-import { decorateMethod, isMethodContext, type MethodContext, type ThreadedMethod } from "./method-decorator.ts";
+import {
+  type AnyFunction,
+  type Blocking,
+  type DeclareOptions,
+  isGenerator,
+  makeIterable,
+  makeThreaded,
+  refuseAsync,
+  type ThreadedIterableSeparate,
+  type ThreadedSeparate,
+} from "./declaration.ts";
 import { checkPlace, type Place, type SeparateOptions } from "./executor.ts";
+import { decorateMethod, isMethodContext, type MethodContext, type ThreadedMethod } from "./method-decorator.ts";
 import type { IterableOptions } from "./threaded-iterator.ts";
 
 /**
@@ -36,7 +46,10 @@ import type { IterableOptions } from "./threaded-iterator.ts";
  * finished
  * ```
  */
-export function threadedSeparate<A extends unknown[]>(fn: (...args: A) => never, options?: DeclareOptions & Pick<SeparateOptions, "detach">): ThreadedSeparate<A, never>;
+export function threadedSeparate<A extends unknown[]>(
+  fn: (...args: A) => never,
+  options?: DeclareOptions & Pick<SeparateOptions, "detach">,
+): ThreadedSeparate<A, never>;
 export function threadedSeparate<A extends unknown[], T>(
   fn: (...args: A) => Generator<T, unknown, unknown>,
   options?: DeclareOptions & IterableOptions & Pick<SeparateOptions, "detach">,
@@ -45,7 +58,10 @@ export function threadedSeparate<A extends unknown[], R>(
   fn: ((...args: A) => R) & Blocking<R>,
   options?: DeclareOptions & Pick<SeparateOptions, "detach">,
 ): ThreadedSeparate<A, R>;
-export function threadedSeparate<This extends object, A extends unknown[], R>(method: (this: This, ...args: A) => R, context: MethodContext): ThreadedMethod<This, A, R>;
+export function threadedSeparate<This extends object, A extends unknown[], R>(
+  method: (this: This, ...args: A) => R,
+  context: MethodContext,
+): ThreadedMethod<This, A, R>;
 export function threadedSeparate(fn: unknown, options: unknown = {}): unknown {
   refuseAsync(fn, "threadedSeparate()");
   if (isMethodContext(options)) return decorateMethod(fn as AnyFunction, options, true);
@@ -55,5 +71,11 @@ export function threadedSeparate(fn: unknown, options: unknown = {}): unknown {
   const body = fn as (...args: unknown[]) => unknown;
   const task = declareTask(body, declare, threadedSeparate);
   if (!isGenerator(fn as AnyFunction)) return makeThreaded(task, body, place, "threadedSeparate");
-  return makeIterable(task as never, body as (...args: unknown[]) => Iterable<unknown>, place, { maxSize, closeTimeoutMs }, "threadedSeparate");
+  return makeIterable(
+    task as never,
+    body as (...args: unknown[]) => Iterable<unknown>,
+    place,
+    { maxSize, closeTimeoutMs },
+    "threadedSeparate",
+  );
 }

@@ -1,7 +1,17 @@
 import { declareTask } from "@duck-ts/runtime/internal";
-import { type AnyFunction, type Blocking, type DeclareOptions, isGenerator, makeIterable, makeThreaded, refuseAsync, type Threaded, type ThreadedIterable } from "./declaration.ts";
-import { decorateMethod, isMethodContext, type MethodContext, type ThreadedMethod } from "./method-decorator.ts";
+import {
+  type AnyFunction,
+  type Blocking,
+  type DeclareOptions,
+  isGenerator,
+  makeIterable,
+  makeThreaded,
+  refuseAsync,
+  type Threaded,
+  type ThreadedIterable,
+} from "./declaration.ts";
 import type { Place } from "./executor.ts";
+import { decorateMethod, isMethodContext, type MethodContext, type ThreadedMethod } from "./method-decorator.ts";
 import type { IterableOptions } from "./threaded-iterator.ts";
 
 const POOLED: Place = { separate: false, options: {} };
@@ -34,9 +44,18 @@ const POOLED: Place = { separate: false, options: {} };
  * ```
  */
 export function threaded<A extends unknown[]>(fn: (...args: A) => never, options?: DeclareOptions): Threaded<A, never>;
-export function threaded<A extends unknown[], T>(fn: (...args: A) => Generator<T, unknown, unknown>, options?: DeclareOptions & IterableOptions): ThreadedIterable<A, T>;
-export function threaded<A extends unknown[], R>(fn: ((...args: A) => R) & Blocking<R>, options?: DeclareOptions): Threaded<A, R>;
-export function threaded<This extends object, A extends unknown[], R>(method: (this: This, ...args: A) => R, context: MethodContext): ThreadedMethod<This, A, R>;
+export function threaded<A extends unknown[], T>(
+  fn: (...args: A) => Generator<T, unknown, unknown>,
+  options?: DeclareOptions & IterableOptions,
+): ThreadedIterable<A, T>;
+export function threaded<A extends unknown[], R>(
+  fn: ((...args: A) => R) & Blocking<R>,
+  options?: DeclareOptions,
+): Threaded<A, R>;
+export function threaded<This extends object, A extends unknown[], R>(
+  method: (this: This, ...args: A) => R,
+  context: MethodContext,
+): ThreadedMethod<This, A, R>;
 export function threaded(fn: unknown, options: unknown = {}): unknown {
   refuseAsync(fn, "threaded()");
   if (isMethodContext(options)) return decorateMethod(fn as AnyFunction, options, false);
@@ -44,5 +63,11 @@ export function threaded(fn: unknown, options: unknown = {}): unknown {
   const body = fn as (...args: unknown[]) => unknown;
   const task = declareTask(body, declare, threaded);
   if (!isGenerator(fn as AnyFunction)) return makeThreaded(task, body, POOLED, "threaded");
-  return makeIterable(task as never, body as (...args: unknown[]) => Iterable<unknown>, POOLED, { maxSize, closeTimeoutMs }, "threaded");
+  return makeIterable(
+    task as never,
+    body as (...args: unknown[]) => Iterable<unknown>,
+    POOLED,
+    { maxSize, closeTimeoutMs },
+    "threaded",
+  );
 }

@@ -1,7 +1,7 @@
 /** FromThreadChannel: from many threads to one. */
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
-import { ChannelClosed, ChannelTimeout, FromThreadChannel } from "@duck-ts/managers";
+import { ChannelClosed, type ChannelTimeout, FromThreadChannel } from "@duck-ts/managers";
 import { DataNotCloneableError, DeadlockError, TaskCancelledError } from "@duck-ts/runtime";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { eventually, failure, newWords, reached, thrownBy, within } from "../support/gates.ts";
@@ -89,17 +89,22 @@ describe("a channel within one thread", () => {
 describe.each(["pooled", "separate"] as const)("a channel from %s producers", (form) => {
   const quiet = { logException: false } as const;
 
-  test.each([1, 2, 64, 0])("with maxSize %i loses nothing of 3 x 1000 items, and keeps the order of each producer", async (maxSize) => {
-    const channel = new FromThreadChannel<[unknown, number]>({ maxSize });
-    const done = Promise.all([0, 1, 2].map((from) => bodies.puts[form](channel, from, 1000))).finally(() => channel.close());
-    const seen = [0, 0, 0];
-    for await (const [from, n] of channel) {
-      expect(n).toBe(seen[from as number]);
-      seen[from as number] = n + 1;
-    }
-    expect(seen).toEqual([1000, 1000, 1000]);
-    await done;
-  });
+  test.each([1, 2, 64, 0])(
+    "with maxSize %i loses nothing of 3 x 1000 items, and keeps the order of each producer",
+    async (maxSize) => {
+      const channel = new FromThreadChannel<[unknown, number]>({ maxSize });
+      const done = Promise.all([0, 1, 2].map((from) => bodies.puts[form](channel, from, 1000))).finally(() =>
+        channel.close(),
+      );
+      const seen = [0, 0, 0];
+      for await (const [from, n] of channel) {
+        expect(n).toBe(seen[from as number]);
+        seen[from as number] = n + 1;
+      }
+      expect(seen).toEqual([1000, 1000, 1000]);
+      await done;
+    },
+  );
 
   test("blocks put() while it is full, exactly at its bound, until something is taken", async () => {
     const channel = new FromThreadChannel<number>({ maxSize: 3 });
@@ -158,7 +163,9 @@ describe.each(["pooled", "separate"] as const)("a channel from %s producers", (f
 
   test("can only be read by the thread that made it", async () => {
     const channel = new FromThreadChannel<unknown>();
-    expect(await bodies.getsElsewhere[form](channel)).toMatch(/^TypeError: get\(\) is for the thread that made the channel/);
+    expect(await bodies.getsElsewhere[form](channel)).toMatch(
+      /^TypeError: get\(\) is for the thread that made the channel/,
+    );
   });
 
   test("can be passed on, and comes home as itself", async () => {
@@ -172,7 +179,9 @@ describe.each(["pooled", "separate"] as const)("a channel from %s producers", (f
   test("wakes its producers with ChannelClosed when its consumer's thread ends, by exit or termination", async () => {
     for (const how of ["exit", "terminate"] as const) {
       const [put, said] = [newWords(1), newWords(8)];
-      const worker = new Worker(new URL("./fixtures/channel-consumer.mjs", import.meta.url), { workerData: { form, put, said } });
+      const worker = new Worker(new URL("./fixtures/channel-consumer.mjs", import.meta.url), {
+        workerData: { form, put, said },
+      });
       onTestFinished(() => void worker.terminate());
       await within(once(worker, "message"), "the consumer to be up");
       await eventually(() => Atomics.load(put, 0) === 2, "the producer to block");

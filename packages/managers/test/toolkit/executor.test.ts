@@ -1,6 +1,7 @@
 /** ThreadPoolExecutor and entrypoint(): pools of one's own, and the current one. */
-import { ManagerNotRunning, managerTree, ThreadPoolExecutor } from "@duck-ts/managers";
+
 import { availableParallelism } from "node:os";
+import { ManagerNotRunning, managerTree, ThreadPoolExecutor } from "@duck-ts/managers";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { eventually, failure, newGate, newWords, open, outcome, reached, thrownBy, within } from "../support/gates.ts";
 import * as bodies from "./fixtures/bodies.mjs";
@@ -18,7 +19,11 @@ describe("a ThreadPoolExecutor", () => {
     onTestFinished(async () => void (await executor.shutdown()));
     const arrived = newWords(1);
     const meet = bodies.meets.pooled.with({ executor });
-    expect(await within(Promise.all([1, 2, 3].map(() => meet(arrived, 3))), "three to meet")).toEqual([true, true, true]);
+    expect(await within(Promise.all([1, 2, 3].map(() => meet(arrived, 3))), "three to meet")).toEqual([
+      true,
+      true,
+      true,
+    ]);
     expect(executor.statistics.threads).toBe(3);
   });
 
@@ -27,7 +32,9 @@ describe("a ThreadPoolExecutor", () => {
     expect(await runScript("pool-size.mjs")).toEqual({ code: 0, stdout: `${size}\n` });
     const run = (value: string) => runNode(["pool-size.mjs"], fixtures.pathname, { DUCK_POOL_SIZE: value });
     expect(await run("2")).toEqual({ code: 0, stdout: "2\n" });
-    expect(((await failure(run("many"))) as Error).message).toMatch(/RangeError: The environment variable DUCK_POOL_SIZE must be a whole number from 1 to 1024, got "many"/);
+    expect(((await failure(run("many"))) as Error).message).toMatch(
+      /RangeError: The environment variable DUCK_POOL_SIZE must be a whole number from 1 to 1024, got "many"/,
+    );
   });
 
   test("counts what it has done", async () => {
@@ -71,7 +78,11 @@ describe("a ThreadPoolExecutor", () => {
   test("refuses a size that is none, and leaves nothing behind then", async () => {
     for (const size of [0, -1, 1.5, 5000]) expect(() => new ThreadPoolExecutor(size)).toThrow(RangeError);
     expect(() => new ThreadPoolExecutor("4" as never)).toThrow(TypeError);
-    expect((await managerTree()).managers.filter(({ id }) => String(id).startsWith("executor-") && id !== undefined).every(({ state }) => state !== "unstarted")).toBe(true);
+    expect(
+      (await managerTree()).managers
+        .filter(({ id }) => String(id).startsWith("executor-") && id !== undefined)
+        .every(({ state }) => state !== "unstarted"),
+    ).toBe(true);
   });
 
   test("ends with an await using block", async () => {

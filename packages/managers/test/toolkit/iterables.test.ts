@@ -2,7 +2,13 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { IteratorWrapper, IteratorWrapperSeparate, ThreadedIterator, ThreadPoolExecutor } from "@duck-ts/managers";
-import { DataNotCloneableError, NotATaskError, TaskCancelledError, TaskTimeoutError, WorkerCrashedError } from "@duck-ts/runtime";
+import {
+  DataNotCloneableError,
+  NotATaskError,
+  TaskCancelledError,
+  TaskTimeoutError,
+  WorkerCrashedError,
+} from "@duck-ts/runtime";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { blockUntilReached, eventually, failure, newGate, newWords, open, reached, within } from "../support/gates.ts";
 import * as bodies from "./fixtures/bodies.mjs";
@@ -94,13 +100,29 @@ describe.each(["pooled", "separate"] as const)("a %s iterable", (form) => {
   test("gives an item in the moment it is yielded, whatever the body does next", async () => {
     const gate = newGate();
     const items = bodies.burst[form](gate);
-    for (const n of [1, 2, 3]) expect((await within(items.next(), `item ${n}, while the body stands still`)).value).toBe(n);
+    for (const n of [1, 2, 3])
+      expect((await within(items.next(), `item ${n}, while the body stands still`)).value).toBe(n);
     open(gate);
     expect(await all(items)).toEqual([4]);
   });
 
   test("may be any iterable: a list, a Set, a string", async () => {
-    const values = [1, -0, 2 ** 40, 0.5, Number.NaN, "ascii", "ünïcode ☃", "\ud800", null, undefined, true, 10n, new Date(0), new Map([[1, 2]])];
+    const values = [
+      1,
+      -0,
+      2 ** 40,
+      0.5,
+      Number.NaN,
+      "ascii",
+      "ünïcode ☃",
+      "\ud800",
+      null,
+      undefined,
+      true,
+      10n,
+      new Date(0),
+      new Map([[1, 2]]),
+    ];
     expect(await all(bodies.list[form](values))).toEqual(values);
     expect(await all(bodies.list[form](new Set([1, 2])))).toEqual([1, 2]);
     expect(await all(bodies.list[form]("abc"))).toEqual(["a", "b", "c"]);
@@ -108,8 +130,20 @@ describe.each(["pooled", "separate"] as const)("a %s iterable", (form) => {
   });
 
   test("carries rows, nested values and bytes as structured clone would", async () => {
-    const sparse = [1, , 3]; // biome-ignore lint/suspicious/noSparseArray: that is the case.
-    const values = [{ a: 1, b: "x" }, { a: 2, b: "y" }, { b: 1 }, { deep: { er: [1, { x: 1 }] } }, [1, "two", null], sparse, new Uint8Array([1, 2, 3]), new Float64Array([0.5]), {}, { a: undefined }];
+    const sparse: unknown[] = [1];
+    sparse[2] = 3;
+    const values = [
+      { a: 1, b: "x" },
+      { a: 2, b: "y" },
+      { b: 1 },
+      { deep: { er: [1, { x: 1 }] } },
+      [1, "two", null],
+      sparse,
+      new Uint8Array([1, 2, 3]),
+      new Float64Array([0.5]),
+      {},
+      { a: undefined },
+    ];
     const got = await all(bodies.list[form](values));
     expect(got).toEqual(values.map((value) => structuredClone(value)));
     expect(1 in (got[5] as unknown[])).toBe(false);
@@ -259,7 +293,9 @@ describe.each(["pooled", "separate"] as const)("a %s iterable", (form) => {
   test("runs its finally when its consumer's thread ends, by exit or termination", async () => {
     for (const how of ["exit", "terminate"] as const) {
       const made = newWords(2);
-      const worker = new Worker(new URL("./fixtures/consumer.mjs", import.meta.url), { workerData: { form, made, how } });
+      const worker = new Worker(new URL("./fixtures/consumer.mjs", import.meta.url), {
+        workerData: { form, made, how },
+      });
       onTestFinished(() => void worker.terminate());
       await within(once(worker, "message"), "the consumer to have taken an item");
       await settlesAt(made, MADE, 3);
@@ -270,7 +306,10 @@ describe.each(["pooled", "separate"] as const)("a %s iterable", (form) => {
   });
 
   test("can be read in turns with another, each its own thread's pace", async () => {
-    const [a, b] = [bodies.counts[form].with({ maxSize: 1 })(newWords(2)), bodies.counts[form].with({ maxSize: 1 })(newWords(2))];
+    const [a, b] = [
+      bodies.counts[form].with({ maxSize: 1 })(newWords(2)),
+      bodies.counts[form].with({ maxSize: 1 })(newWords(2)),
+    ];
     for (let i = 1; i <= 5; i++) expect([(await a.next()).value, (await b.next()).value]).toEqual([i, i]);
     await Promise.all([a.close(), b.close()]);
   });
@@ -316,7 +355,12 @@ describe("a saturated pool", () => {
     const executor = new ThreadPoolExecutor(1);
     onTestFinished(async () => void (await executor.shutdown()));
     const made = newWords(2);
-    expect(await within(executor.submit(readsInside(made, 50, String(executor.manager.id))), "a task that reads an iterable of its own pool")).toEqual({ sum: 1275, ahead: 4 });
+    expect(
+      await within(
+        executor.submit(readsInside(made, 50, String(executor.manager.id))),
+        "a task that reads an iterable of its own pool",
+      ),
+    ).toEqual({ sum: 1275, ahead: 4 });
     expect(made[ENDED]).toBe(1);
   });
 });

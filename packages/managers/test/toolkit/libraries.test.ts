@@ -29,7 +29,11 @@ test("zlib's synchronous functions, whole and in chunks", async () => {
   const data = Buffer.concat([randomBytes(200_000), Buffer.alloc(300_000)]);
   const zipped = await gzip(data);
   expect(zipped.byteLength).toBeLessThan(data.byteLength);
-  expect(createHash("md5").update(await gunzip(zipped)).digest("hex")).toBe(createHash("md5").update(data).digest("hex"));
+  expect(
+    createHash("md5")
+      .update(await gunzip(zipped))
+      .digest("hex"),
+  ).toBe(createHash("md5").update(data).digest("hex"));
   const chunks = [randomBytes(10), Buffer.alloc(500_000), randomBytes(100_000)];
   const back: Buffer[] = [];
   for await (const chunk of packed(chunks)) back.push(Buffer.from(await unpack(chunk)));
@@ -38,16 +42,21 @@ test("zlib's synchronous functions, whole and in chunks", async () => {
 
 test("a synchronous compiler from npm", async () => {
   expect(await compile("const n: number = 1; enum E { A }")).toMatch(/const n = 1;\nvar E/);
-  expect(((await failure(compile.with({ logException: false })("const const"))) as Error).message).toMatch(/Expected identifier/);
+  expect(((await failure(compile.with({ logException: false })("const const"))) as Error).message).toMatch(
+    /Expected identifier/,
+  );
 });
 
 // It came with Node 22.5. better-sqlite3 is not here: its version 13 needs Node 22 too, and has to be compiled.
-test.runIf(builtinModules.includes("node:sqlite") || builtinModules.includes("sqlite"))("SQLite, iterating rows", async () => {
-  const seen: number[] = [];
-  for await (const { n, text } of rows(1_000)) {
-    expect(text).toBe(`number ${n}`);
-    seen.push(n);
-    if (n === 500) break;
-  }
-  expect(seen.length).toBe(500);
-});
+test.runIf(builtinModules.includes("node:sqlite") || builtinModules.includes("sqlite"))(
+  "SQLite, iterating rows",
+  async () => {
+    const seen: number[] = [];
+    for await (const { n, text } of rows(1_000)) {
+      expect(text).toBe(`number ${n}`);
+      seen.push(n);
+      if (n === 500) break;
+    }
+    expect(seen.length).toBe(500);
+  },
+);

@@ -13,7 +13,8 @@ describe.each([
   ["in the pool", "pool"],
   ["in a thread of its own", "separate"],
 ] as const)("a method %s", (_where, kind) => {
-  const there = <T extends object>(target: T) => (kind === "pool" ? inThread(target) : inThread(target, { separate: true })) as ReturnType<typeof inThread<T>>;
+  const there = <T extends object>(target: T) =>
+    (kind === "pool" ? inThread(target) : inThread(target, { separate: true })) as ReturnType<typeof inThread<T>>;
 
   test("sees its object as it is at the call; what it changes stays over there", async () => {
     const square = new Square(2);
@@ -77,12 +78,18 @@ test("a method can be called here, and submitted as a call, and be given an exec
 
 test("what cannot work is refused with advice", () => {
   expect(thrownBy(() => inThread(new Unregistered(1)))).toBeInstanceOf(TaskDeclarationError);
-  expect((thrownBy(() => inThread(new Unregistered(1))) as Error).message).toMatch(/registerClass\(Unregistered\).*a registered base class does not stand for it/);
+  expect((thrownBy(() => inThread(new Unregistered(1))) as Error).message).toMatch(
+    /registerClass\(Unregistered\).*a registered base class does not stand for it/,
+  );
   expect(thrownBy(() => inThread({}))).toBeInstanceOf(TaskDeclarationError);
   expect(thrownBy(() => inThread(5 as never))).toBeInstanceOf(TypeError);
   expect(thrownBy(() => inThread(new Bag()).count())).toBeInstanceOf(ReviveHookNeeded);
-  expect((thrownBy(() => (inThread(new Square(1)) as never as { later: unknown }).later) as Error).message).toMatch(/async function later/);
-  expect((thrownBy(() => (inThread(new Square(1)) as never as { nothing: unknown }).nothing) as Error).message).toMatch(/no method "nothing"/);
+  expect((thrownBy(() => (inThread(new Square(1)) as never as { later: unknown }).later) as Error).message).toMatch(
+    /async function later/,
+  );
+  expect((thrownBy(() => (inThread(new Square(1)) as never as { nothing: unknown }).nothing) as Error).message).toMatch(
+    /no method "nothing"/,
+  );
   expect(thrownBy(() => registerClass(class Local {}))).toBeInstanceOf(TaskDeclarationError);
   expect(thrownBy(() => registerClass(5 as never))).toBeInstanceOf(TypeError);
   expect(thrownBy(() => registerClass(Square, { revive: () => new Square(1) }))).toBeInstanceOf(TypeError);

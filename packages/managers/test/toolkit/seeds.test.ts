@@ -36,7 +36,9 @@ test("every example of the manual prints what it says, on plain ESM", async () =
 test("the same on TypeScript, with no build step", async () => {
   const script = fileURLToPath(new URL("./fixtures/seeds.ts", import.meta.url));
   const packages = fileURLToPath(new URL("../../../runtime/", import.meta.url));
-  expect(await runNode(["--import", import.meta.resolve("tsx", `file://${packages}src/index.ts`), script], packages)).toEqual({ code: 0, stdout: PRINTS });
+  expect(
+    await runNode(["--import", import.meta.resolve("tsx", `file://${packages}src/index.ts`), script], packages),
+  ).toEqual({ code: 0, stdout: PRINTS });
 });
 
 test("the same in a bundle, with the packages in it or beside it", async () => {

@@ -2,7 +2,14 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { syncAwait, syncWaitCoroutine, UnknownAsyncTaskError } from "@duck-ts/managers";
-import { currentThread, DeadlockError, NotATaskError, TaskCancelledError, type ThreadInfo, WorkerCrashedError } from "@duck-ts/runtime";
+import {
+  currentThread,
+  DeadlockError,
+  NotATaskError,
+  TaskCancelledError,
+  type ThreadInfo,
+  WorkerCrashedError,
+} from "@duck-ts/runtime";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { failure, newGate, reached, thrownBy, within } from "../support/gates.ts";
 import { startLoop } from "../support/managers.ts";
@@ -24,7 +31,9 @@ describe.each(["pooled", "separate"] as const)("in a %s function", (form) => {
   });
 
   test("syncAwait serves many threads at one time", async () => {
-    expect(await Promise.all(Array.from({ length: 12 }, (_, n) => bodies.awaitsOnLoop[form](n)))).toEqual(Array.from({ length: 12 }, (_, n) => n * 2));
+    expect(await Promise.all(Array.from({ length: 12 }, (_, n) => bodies.awaitsOnLoop[form](n)))).toEqual(
+      Array.from({ length: 12 }, (_, n) => n * 2),
+    );
   }, 40_000);
 
   test("syncAwait throws what the function throws, and TaskCancelledError where it was cancelled", async () => {
@@ -53,7 +62,9 @@ describe.each(["pooled", "separate"] as const)("in a %s function", (form) => {
 
   test("syncAwait fails and does not hang when the submitter's thread goes away meanwhile", async () => {
     const begun = newGate();
-    const worker = new Worker(new URL("./fixtures/submitter.mjs", import.meta.url), { workerData: { form, reached: begun } });
+    const worker = new Worker(new URL("./fixtures/submitter.mjs", import.meta.url), {
+      workerData: { form, reached: begun },
+    });
     onTestFinished(() => void worker.terminate());
     await reached(begun);
     await worker.terminate();

@@ -21,7 +21,9 @@ describe.each(["pooled", "separate"] as const)("a %s function", (form) => {
   test("rejects each of 90 failing calls with its own error", async () => {
     const calls = Array.from({ length: 90 }, (_, n) => bodies.fails[form].with(quiet)(n));
     const errors = await Promise.all(calls.map((call) => failure(call)));
-    expect(errors.map((error) => (error as Error).message)).toEqual(Array.from({ length: 90 }, (_, n) => `failure ${n}`));
+    expect(errors.map((error) => (error as Error).message)).toEqual(
+      Array.from({ length: 90 }, (_, n) => `failure ${n}`),
+    );
     expect(errors.every((error) => error instanceof RangeError)).toBe(true);
   }, 60_000);
 
@@ -72,7 +74,9 @@ describe.each(["pooled", "separate"] as const)("a %s function", (form) => {
   });
 
   test("is ended by its timeoutMs", async () => {
-    expect(await failure(bodies.spins[form].with({ timeoutMs: 200, ...quiet })(newGate()))).toBeInstanceOf(TaskTimeoutError);
+    expect(await failure(bodies.spins[form].with({ timeoutMs: 200, ...quiet })(newGate()))).toBeInstanceOf(
+      TaskTimeoutError,
+    );
   });
 
   test("refuses options that there are not", () => {

@@ -1,5 +1,17 @@
 /** What the toolkit's types say. Judged by tsc: a line that compiles though it should not is an error here. */
-import { FromThreadChannel, type InThread, inThread, IteratorWrapper, onLoop, syncAwait, syncWaitCoroutine, ThreadPoolExecutor, threaded, threadedIterable, threadedSeparate } from "@duck-ts/managers";
+import {
+  FromThreadChannel,
+  type InThread,
+  IteratorWrapper,
+  inThread,
+  onLoop,
+  syncAwait,
+  syncWaitCoroutine,
+  ThreadPoolExecutor,
+  threaded,
+  threadedIterable,
+  threadedSeparate,
+} from "@duck-ts/managers";
 import { currentThread, type TaskCall, type TaskFuture, task } from "@duck-ts/runtime";
 
 type Equal<A, B> = (<X>() => X extends A ? 1 : 2) extends <X>() => X extends B ? 1 : 2 ? true : false;
@@ -55,7 +67,8 @@ for await (const item of list(1)) expectEqual<typeof item, number>(true);
 for (const _item of lines("x"));
 // @ts-expect-error a number is not iterable
 threadedIterable(() => 5);
-for await (const item of new IteratorWrapper(lines.call("x"), { maxSize: 2 })) expectEqual<typeof item, { line: string }>(true);
+for await (const item of new IteratorWrapper(lines.call("x"), { maxSize: 2 }))
+  expectEqual<typeof item, { line: string }>(true);
 const declared = task(function* () {
   yield 1;
 });
@@ -104,4 +117,5 @@ expectEqual<typeof doubled, TaskFuture<number>>(true);
 shape.area("x");
 // @ts-expect-error a field is no method
 shape.side;
+
 export { tooEarly };

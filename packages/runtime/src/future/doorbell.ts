@@ -24,6 +24,7 @@ type Mailboxes = {
 /** Something that holds messages for this thread and can be emptied without an event loop. */
 export interface Drainable {
   drain(): void;
+  readonly fromSupervisor?: boolean;
 }
 
 function mailboxes(): Mailboxes {
@@ -63,9 +64,12 @@ export function drainWhileBlocked(mailbox: Drainable): () => void {
   };
 }
 
-/** Takes everything that has arrived on this thread's ports. */
-export function drainMailboxes(): void {
-  for (const port of mailboxes().ports) port.drain();
+/**
+ * Takes the answers that have arrived on this thread's direct ports; what the supervisor has sent keeps its order. For
+ * news from the supervisor that must not overtake an answer.
+ */
+export function drainAnswers(): void {
+  for (const port of mailboxes().ports) if (port.fromSupervisor !== true) port.drain();
 }
 
 /** Whether this thread stands in a blocking wait right now (code that runs then must not run user callbacks). */

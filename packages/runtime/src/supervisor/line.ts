@@ -91,6 +91,7 @@ export class Line {
     this.#handlers = handlers;
     wire.listen((message) => this.#handle(message));
     drainWhileBlocked({
+      fromSupervisor: true,
       drain: () => {
         for (let message = wire.receive(); message !== undefined; message = wire.receive()) this.#handle(message);
       },

@@ -140,6 +140,11 @@ export class Host {
     this.#queue.push({ inbox, message, claim });
   }
 
+  /** Forgets a running task, whose outcome nobody waits for any more. `false` if there is none of that id. */
+  abandon(id: string): boolean {
+    return this.#contexts.delete(id);
+  }
+
   /** Runs what has been queued. */
   work(): void {
     this.#pump();
@@ -205,6 +210,7 @@ export class Host {
     const context = new TaskContext(id);
     this.#contexts.set(id, context);
     const finish = (ok: boolean, value: unknown): void => {
+      if (this.#contexts.get(id) !== context) return; // given up meanwhile
       this.#contexts.delete(id);
       this.#events.ended?.(inbox.from, message, ok);
       this.#answer(inbox, message[1], ok, value);

@@ -19,7 +19,16 @@ export class Inlet {
   #head = 0;
   #expected = 0;
 
-  constructor(from: { readonly outlet: string; readonly thread: number; readonly ring: Int32Array; readonly bell: Int32Array; readonly port: MessagePort | undefined }, onNews: (closed: boolean) => void) {
+  constructor(
+    from: {
+      readonly outlet: string;
+      readonly thread: number;
+      readonly ring: Int32Array;
+      readonly bell: Int32Array;
+      readonly port: MessagePort | undefined;
+    },
+    onNews: (closed: boolean) => void,
+  ) {
     this.id = from.outlet;
     this.thread = from.thread;
     this.#words = from.ring;

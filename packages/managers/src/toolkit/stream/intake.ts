@@ -5,7 +5,18 @@ import type { FromToolkit } from "../protocol.ts";
 import { Inlet } from "./inlet.ts";
 import { roomId, type StreamPassport } from "./outlet.ts";
 import { NOTHING } from "./ring.ts";
-import { BLOCKED, CLOSED, CONSUMER_WAITS, COUNT, newStreamWords, OPEN, RESERVED, reserve, STATE, unreserve } from "./words.ts";
+import {
+  BLOCKED,
+  CLOSED,
+  CONSUMER_WAITS,
+  COUNT,
+  newStreamWords,
+  OPEN,
+  RESERVED,
+  reserve,
+  STATE,
+  unreserve,
+} from "./words.ts";
 
 /** Somebody who waits for the next item. */
 export interface Waiter {

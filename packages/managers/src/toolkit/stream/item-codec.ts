@@ -46,7 +46,11 @@ export class ItemWriter {
 
   constructor(view: DataView) {
     this.#view = view;
-    this.#bytes = Buffer.from(view.buffer as SharedArrayBuffer as unknown as ArrayBuffer, view.byteOffset, view.byteLength);
+    this.#bytes = Buffer.from(
+      view.buffer as SharedArrayBuffer as unknown as ArrayBuffer,
+      view.byteOffset,
+      view.byteLength,
+    );
   }
 
   /** The most bytes `value` can take here, or -1 where it has to go as a message. */
@@ -62,7 +66,12 @@ export class ItemWriter {
     const keys = Object.keys(value);
     if (keys.length > MAX_FIELDS) return -1;
     // Holes and named fields of arrays are for structured clone.
-    if (isArray && (keys.length !== (value as readonly unknown[]).length || (keys.length > 0 && keys.at(-1) !== String(keys.length - 1)))) return -1;
+    if (
+      isArray &&
+      (keys.length !== (value as readonly unknown[]).length ||
+        (keys.length > 0 && keys.at(-1) !== String(keys.length - 1)))
+    )
+      return -1;
     let bound = 5;
     const same = !isArray && sameKeys(keys, this.#keys);
     const fields = this.#fields;
@@ -158,7 +167,11 @@ export class ItemReader {
 
   constructor(view: DataView) {
     this.#view = view;
-    this.#bytes = Buffer.from(view.buffer as SharedArrayBuffer as unknown as ArrayBuffer, view.byteOffset, view.byteLength);
+    this.#bytes = Buffer.from(
+      view.buffer as SharedArrayBuffer as unknown as ArrayBuffer,
+      view.byteOffset,
+      view.byteLength,
+    );
   }
 
   read(at: number): unknown {

@@ -1,7 +1,17 @@
 /** The producing end of a stream, in any thread but the consumer's. */
 import { MessageChannel, type MessagePort, type Transferable } from "node:worker_threads";
 import { BlockingNotAllowedError, DataNotCloneableError, DeadlockError } from "@duck-ts/runtime";
-import { beginWait, blockingForbidden, blockUntil, currentThread, encodeValue, explainNotCloneable, line, ownDoorbell, threadWide } from "@duck-ts/runtime/internal";
+import {
+  beginWait,
+  blockingForbidden,
+  blockUntil,
+  currentThread,
+  encodeValue,
+  explainNotCloneable,
+  line,
+  ownDoorbell,
+  threadWide,
+} from "@duck-ts/runtime/internal";
 import { tellToolkit } from "../client.ts";
 import type { StreamMessage } from "../protocol.ts";
 import { newRing, RingWriter } from "./ring.ts";
@@ -52,7 +62,18 @@ export class Outlet {
       this.#port = port1;
       there = port2;
     }
-    tellToolkit({ op: "stream.join", id: stream.id, owner: stream.owner, outlet: this.#id, ring: this.#own, bell: ownDoorbell(), port: there }, there === undefined ? [] : [there]);
+    tellToolkit(
+      {
+        op: "stream.join",
+        id: stream.id,
+        owner: stream.owner,
+        outlet: this.#id,
+        ring: this.#own,
+        bell: ownDoorbell(),
+        port: there,
+      },
+      there === undefined ? [] : [there],
+    );
   }
 
   get open(): boolean {
@@ -83,7 +104,10 @@ export class Outlet {
         deadline: Number.POSITIVE_INFINITY,
         patienceMs: PATIENCE_MS,
         onPatienceLost: () => {
-          report = beginWait({ on: "future", id: roomId(this.#stream.id), label: `room in ${this.#stream.label}` }, true);
+          report = beginWait(
+            { on: "future", id: roomId(this.#stream.id), label: `room in ${this.#stream.label}` },
+            true,
+          );
         },
       });
     } finally {

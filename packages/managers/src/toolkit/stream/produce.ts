@@ -110,14 +110,18 @@ function leave(stream: StreamPassport, iterator: Iterator<unknown>): void {
 function iteratorOf(made: unknown): Iterator<unknown> {
   const make = (made as Partial<Iterable<unknown>> | null | undefined)?.[Symbol.iterator];
   if (typeof make === "function") return make.call(made);
-  const found = made === null ? "null" : (made as object | undefined)?.constructor?.name ?? typeof made;
-  throw new TypeError(`The body of a threaded iterable must return something iterable (a generator, an array, a Set); it returned ${found}.`);
+  const found = made === null ? "null" : ((made as object | undefined)?.constructor?.name ?? typeof made);
+  throw new TypeError(
+    `The body of a threaded iterable must return something iterable (a generator, an array, a Set); it returned ${found}.`,
+  );
 }
 
 /** For the errors of streams that a thread consumes and fills itself. */
 export function fullHere(label: string, maxSize: number): DeadlockError {
   return new DeadlockError(
-    [`thread "${currentThread().name}" puts into ${label}, which is full (maxSize ${maxSize}) and which only this very thread can empty`],
+    [
+      `thread "${currentThread().name}" puts into ${label}, which is full (maxSize ${maxSize}) and which only this very thread can empty`,
+    ],
     "Take items before putting more, put from another thread, or raise maxSize (0: no bound).",
   );
 }

@@ -1,5 +1,13 @@
 import { MessageChannel, type MessagePort, type Worker } from "node:worker_threads";
-import { type Answerers, type EntryData, spawnThread, type ThreadExit, type ThreadLink, type ThreadRecord, watchExit } from "@duck-ts/runtime/internal";
+import {
+  type Answerers,
+  type EntryData,
+  spawnThread,
+  type ThreadExit,
+  type ThreadLink,
+  type ThreadRecord,
+  watchExit,
+} from "@duck-ts/runtime/internal";
 import type { FromAgent, ToAgent } from "../../protocol.ts";
 import { Watchdog } from "../../supervisor/watchdog.ts";
 import type { SeparateTask } from "../protocol.ts";
@@ -42,7 +50,13 @@ export class SeparateThreads {
     const bell = new Int32Array(new SharedArrayBuffer(8));
     const { record, port } = api.openLine(bell);
     const { port1, port2 } = new MessageChannel();
-    const data: SeparateData = { control: port2, from: from.id, port: task.port, bell: task.bell, message: task.message };
+    const data: SeparateData = {
+      control: port2,
+      from: from.id,
+      port: task.port,
+      bell: task.bell,
+      message: task.message,
+    };
     const entry: EntryData = { line: port, bell, module: urls.separateAgent.href, data };
     const worker = spawnThread(urls.entry, {
       identity: { name: task.name, kind: "separate", ancestors: from.links, root: api.root },
@@ -53,7 +67,18 @@ export class SeparateThreads {
     worker.unref();
     const exit = watchExit(worker, (how) => this.#exited(id, how));
     const { callId, name, holdRoot } = task;
-    const thread: Separate = { from, callId, name, worker, control: port1, line: record, exit, holdsRoot: holdRoot, startedAt: performance.now(), links: [] };
+    const thread: Separate = {
+      from,
+      callId,
+      name,
+      worker,
+      control: port1,
+      line: record,
+      exit,
+      holdsRoot: holdRoot,
+      startedAt: performance.now(),
+      links: [],
+    };
     this.#threads.set(id, thread);
     port1.on("message", (message: FromAgent) => this.#heard(thread, message));
     if (holdRoot) this.#context.tell(this.#root(from), { op: "hold" });
@@ -70,8 +95,15 @@ export class SeparateThreads {
 
   /** Ends every such thread below `from`, politely at first. */
   async endBelow(from: ThreadRecord, timeoutMs: number): Promise<void> {
-    const below = (): Separate[] => [...this.#threads.values()].filter((one) => one.from.links.some((link) => link.id === from.id));
-    for (const one of below()) one.control.postMessage({ t: "cancel", from: one.from.id, callId: one.callId, reason: undefined } satisfies ToAgent);
+    const below = (): Separate[] =>
+      [...this.#threads.values()].filter((one) => one.from.links.some((link) => link.id === from.id));
+    for (const one of below())
+      one.control.postMessage({
+        t: "cancel",
+        from: one.from.id,
+        callId: one.callId,
+        reason: undefined,
+      } satisfies ToAgent);
     const timer = setTimeout(() => {
       for (const one of below()) this.#terminate(one);
     }, timeoutMs);
@@ -94,7 +126,9 @@ export class SeparateThreads {
 
   answerers(waiter: number, callId: number): Answerers {
     const thread = this.#threads.get(`${waiter}.${callId}`);
-    return thread === undefined || thread.line.info === undefined ? { live: true } : { live: false, anyOf: [thread.line.id] };
+    return thread === undefined || thread.line.info === undefined
+      ? { live: true }
+      : { live: false, anyOf: [thread.line.id] };
   }
 
   #watch(thread: Separate, id: string, timeoutMs: number): void {
@@ -106,7 +140,8 @@ export class SeparateThreads {
 
   #heard(thread: Separate, message: FromAgent): void {
     if (message.t === "ready") thread.links = message.links;
-    else if (message.t === "answers") this.#context.answer(thread.from, { op: "answers", answers: message.answers, worker: thread.links });
+    else if (message.t === "answers")
+      this.#context.answer(thread.from, { op: "answers", answers: message.answers, worker: thread.links });
   }
 
   #terminate(thread: Separate): void {

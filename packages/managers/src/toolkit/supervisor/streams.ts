@@ -21,7 +21,10 @@ export class Streams {
     this.#open.set(id, { owner, words, bells: new Map() });
   }
 
-  join(from: ThreadRecord, { id, owner, outlet, ring: items, bell, port }: Extract<ToToolkit, { op: "stream.join" }>): void {
+  join(
+    from: ThreadRecord,
+    { id, owner, outlet, ring: items, bell, port }: Extract<ToToolkit, { op: "stream.join" }>,
+  ): void {
     // The consumer opened it before it gave it away, but on a line of its own, which may not have been read yet.
     if (!this.#open.has(id)) this.#context.api.thread(owner)?.drain();
     const stream = this.#open.get(id);
@@ -33,7 +36,11 @@ export class Streams {
     }
     stream.bells.set(from.id, bell);
     const transfer = port === undefined ? [] : [port];
-    this.#context.tell(stream.owner, { op: "stream.joined", id, outlet, thread: from.id, ring: items, bell, port }, transfer);
+    this.#context.tell(
+      stream.owner,
+      { op: "stream.joined", id, outlet, thread: from.id, ring: items, bell, port },
+      transfer,
+    );
   }
 
   wake(id: string): void {

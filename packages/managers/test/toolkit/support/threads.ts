@@ -17,7 +17,9 @@ export async function threadsOf(kind: ThreadNode["kind"]): Promise<ThreadNode[]>
 export function leavesNoThread(): void {
   afterAll(async () => {
     await eventually(async () => (await threadsOf("separate")).length === 0, "the last separate thread to end");
-    const busy = [...nodes(await managerTree())].flatMap(({ managers }) => managers.filter(({ active, queued }) => active + queued > 0));
+    const busy = [...nodes(await managerTree())].flatMap(({ managers }) =>
+      managers.filter(({ active, queued }) => active + queued > 0),
+    );
     expect(busy).toEqual([]);
   });
 }
