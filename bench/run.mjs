@@ -7,12 +7,14 @@
  * --check   compares ours to the baseline with bench/recorded.json, and exits with 1 where a ratio fell by over 25%
  * --json    writes all figures to a file
  * --only    one bench of a part, by name
- * --record  writes bench/recorded.json and the table in docs/performance.md
+ * --record  keeps the result: in bench/recorded.json, and as a table in docs/performance.md
  */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { disturbedBy } from "./harness/figure.mjs";
+import { startMeter } from "./harness/foreign-load.mjs";
 import { fallen, record } from "./harness/recorded.mjs";
-import { figureText, machine, machineLine, markdown } from "./harness/report.mjs";
+import { figureText, machine, machineLine } from "./harness/report.mjs";
 import { benchNames, runBench } from "./harness/run-part.mjs";
 import { loadGenerator } from "./harness/wrk.mjs";
 
@@ -34,6 +36,11 @@ if (wrong !== undefined) {
   process.exit(2);
 }
 
+if (options.record && (options.only !== undefined || options.quick)) {
+  console.error("--record keeps whole parts, measured at full length: give no --only and no --quick with it.");
+  process.exit(2);
+}
+
 const about = machine();
 console.log(machineLine(about));
 console.log(`Load from ${loadGenerator}. Behind each median stands the middle half of the rounds.\n`);
@@ -46,18 +53,25 @@ for (const part of positionals.length > 0 ? positionals : known) {
   console.log(`${part}\n`);
   for (const bench of await benchNames(part)) {
     if (options.only !== undefined && options.only !== bench) continue;
+    const foreignShare = startMeter();
     const { figures: measured = [], error } = await runBench(part, bench, options.quick);
+    const foreign = foreignShare();
     if (error !== undefined) {
       failures.push(`${part} ${bench}: ${error}`);
       console.log(`  ${bench} FAILED: ${error}\n`);
     }
-    for (const figure of measured) console.log(`${figureText(figure)}\n`);
-    figures.push(...measured);
+    for (const figure of measured) {
+      const told = disturbedBy(figure, foreign);
+      console.log(`${figureText(told)}\n`);
+      figures.push(told);
+    }
   }
   parts.push({ part, figures });
 }
 
-const verdicts = parts.flatMap(({ figures }) => figures.flatMap(({ targets }) => targets.map(({ verdict }) => verdict)));
+const verdicts = parts.flatMap(({ figures }) =>
+  figures.flatMap(({ targets }) => targets.map(({ verdict }) => verdict)),
+);
 const count = (verdict) => verdicts.filter((one) => one === verdict).length;
 console.log(
   `${count("reached")} reached, ${count("missed")} missed, ${count("too noisy to judge")} too noisy to judge, ` +
@@ -65,7 +79,7 @@ console.log(
 );
 
 if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify({ about, parts, failures }, null, 2)}\n`);
-if (options.record) record(parts, about, markdown(parts, about));
+if (options.record) record(parts, about);
 if (options.check) {
   const worse = fallen(parts);
   for (const line of worse) console.log(`FELL ${line}`);

@@ -7,15 +7,13 @@ import { build } from "esbuild";
 import { tool } from "./tool.mjs";
 
 const manifest = JSON.parse(readFileSync("package.json", "utf8"));
-const wanted = manifest.duck?.entries ?? [];
-const entries = wanted.filter((entry) => existsSync(entry));
-for (const entry of wanted) {
-  if (!entries.includes(entry)) console.warn(`warning: ${manifest.name}: no ${entry} yet, skipped`);
-}
-
-if (entries.length === 0) {
-  console.warn(`warning: ${manifest.name}: nothing to build`);
-  process.exit(0);
+const entries = manifest.duck?.entries ?? [];
+const missing = entries.filter((entry) => !existsSync(entry));
+if (entries.length === 0 || missing.length > 0) {
+  console.error(
+    `${manifest.name}: package.json names ${missing.length > 0 ? `${missing.join(", ")}, which is not there` : "no entries to build (duck.entries)"}`,
+  );
+  process.exit(1);
 }
 
 // Everything is built aside and put in place by one rename: whoever reads dist meanwhile sees the old files

@@ -11,7 +11,11 @@ const STOP_MS = 3_000;
  * @param module URL of the module, which calls `serve` of ./served.mjs
  */
 export async function startChild(module, { env = {}, args = [], execArgv = [] } = {}) {
-  const child = fork(module, args, { env: { ...process.env, ...env }, execArgv, stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  const child = fork(module, args, {
+    env: { ...process.env, ...env },
+    execArgv,
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
   const ended = once(child, "exit");
   const said = await first(child, ended, `${module.pathname ?? module} did not start`);
   return {
@@ -35,7 +39,8 @@ export async function startChild(module, { env = {}, args = [], execArgv = [] } 
 export async function withChildren(children, use) {
   const started = {};
   try {
-    for (const [name, { module, ...options }] of Object.entries(children)) started[name] = await startChild(module, options);
+    for (const [name, { module, ...options }] of Object.entries(children))
+      started[name] = await startChild(module, options);
     return await use(started);
   } finally {
     await Promise.all(Object.values(started).map((child) => child.stop()));

@@ -3,6 +3,9 @@ import { median, middle } from "./statistics.mjs";
 /** Wider than this share of its middle, the middle half of the rounds says too little where the limit lies inside it. */
 const TOO_WIDE = 0.1;
 
+/** With more than this share of the cores taken by others, no verdict is given. */
+const DISTURBED = 0.25;
+
 /**
  * One line of the results: what was measured for ours, the baseline and the peers, and what it was to reach.
  *
@@ -26,6 +29,13 @@ export function figure({ id, what, unit, samples, baseline, targets = [], note }
     targets: targets.map((target) => judge(target, samples)),
     note,
   };
+}
+
+/** The same figure, measured while other processes took the share `foreign` of all cores. Memory is none of theirs. */
+export function disturbedBy(figure, foreign) {
+  if (foreign === undefined || foreign < DISTURBED || figure.unit === "MB") return { ...figure, foreign };
+  const targets = figure.targets.map((target) => ({ ...target, verdict: "too noisy to judge" }));
+  return { ...figure, foreign, targets, disturbed: true };
 }
 
 function judge(target, samples) {

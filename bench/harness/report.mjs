@@ -3,6 +3,9 @@ import { cpus, loadavg } from "node:os";
 /** Below this a machine counts as left alone before the run. */
 const QUIET = 0.7;
 
+/** From this share of the cores on, what other processes took is told. */
+const NOTICED = 0.08;
+
 export function machine() {
   const [cpu] = cpus();
   return {
@@ -29,45 +32,53 @@ export function figureText(figure) {
     lines.push(`    ${name.padEnd(width)}  ${number(mid).padStart(11)}${ratio.padStart(9)}   ${spread}`);
   }
   for (const target of figure.targets) lines.push(`    ${targetText(target, figure.unit)}`);
+  if (figure.foreign > NOTICED)
+    lines.push(`    other processes took ${percent(figure.foreign)} of the cores meanwhile`);
   if (figure.note !== undefined) lines.push(`    ${figure.note}`);
   return lines.join("\n");
 }
 
-export function targetText(target, unit) {
+function targetText(target, unit) {
   return `${limitText(target, unit)}: ${seenText(target, unit)}, ${verdictText(target)}`;
 }
 
-export function limitText({ than, over, atLeast, atMost }, unit) {
+function limitText({ than, over, atLeast, atMost }, unit) {
   const bound = atLeast === undefined ? `at most ${number(atMost)}` : `at least ${number(atLeast)}`;
   if (than !== undefined) return `${bound}x ${than}`;
   return over === undefined ? `${bound} ${unit}` : `${bound} ${unit} over ${over}`;
 }
 
-export function seenText({ than, seen }, unit) {
+function seenText({ than, seen }, unit) {
   return than === undefined ? `${number(seen.mid)} ${unit}` : ratioText(seen.mid);
 }
 
-export function verdictText({ verdict, missedBy, seen }) {
-  if (verdict === "missed") return `MISSED by ${Math.round(missedBy * 100)}%`;
+function verdictText({ verdict, missedBy, seen }) {
+  if (verdict === "missed") return `MISSED by ${percent(missedBy)}`;
   if (verdict === "reached") return "reached";
   return `too noisy to judge (${number(seen.low)} .. ${number(seen.high)})`;
 }
 
-/** The results as the table of docs/performance.md. */
-export function markdown(parts, about) {
-  const lines = [machineLine(about), "", "| what | ours | beside | to reach | seen |", "| --- | --- | --- | --- | --- |"];
-  for (const { figures } of parts) {
-    for (const { what, unit, contenders, targets } of figures) {
-      const { ours, ...others } = contenders;
-      const beside = Object.entries(others).map(([name, { mid }]) => `${name} ${number(mid)}`);
-      const toReach = targets.map((target) => limitText(target, unit));
-      const seen = targets.map((target) => `${seenText(target, unit)}, ${verdictText(target)}`);
-      const cells = [`${what}, ${unit}`, number(ours.mid), beside.join("<br>"), toReach.join("<br>"), seen.join("<br>")];
-      lines.push(`| ${cells.join(" | ")} |`);
-    }
-  }
-  return lines.join("\n");
+/** The results of a part as a table of docs/performance.md. */
+export function markdown(figures, about) {
+  const rows = figures.map(({ what, unit, contenders, targets, foreign }) => {
+    const { ours, ...others } = contenders;
+    const disturbed = foreign > NOTICED ? `<br>(other processes took ${percent(foreign)} of the cores)` : "";
+    const cells = [
+      `${what}, ${unit}${disturbed}`,
+      number(ours.mid),
+      Object.entries(others)
+        .map(([name, { mid }]) => `${name} ${number(mid)}`)
+        .join("<br>"),
+      targets.map((target) => limitText(target, unit)).join("<br>"),
+      targets.map((target) => `${seenText(target, unit)}, ${verdictText(target)}`).join("<br>"),
+    ];
+    return `| ${cells.join(" | ")} |`;
+  });
+  const head = ["| what | ours | beside | to reach | seen |", "| --- | --- | --- | --- | --- |"];
+  return [`${machineLine(about)}.`, "", ...head, ...rows].join("\n");
 }
+
+const percent = (share) => `${Math.round(share * 100)}%`;
 
 const ratioText = (ratio) => `${ratio >= 10 ? ratio.toFixed(1) : ratio.toFixed(2)}x`;
 

@@ -20,7 +20,15 @@ export async function saturate(url, { seconds, connections = 64 }) {
 
 async function withWrk(url, seconds, connections) {
   const headers = Object.entries(browserHeaders).flatMap(([name, value]) => ["-H", `${name}: ${value}`]);
-  const { stdout } = await run("wrk", ["-t1", `-c${connections}`, `-d${seconds}s`, ...headers, url]);
+  const { stdout } = await run("wrk", [
+    "-t1",
+    "--timeout",
+    "10s",
+    `-c${connections}`,
+    `-d${seconds}s`,
+    ...headers,
+    url,
+  ]);
   const wrong = /Non-2xx or 3xx responses: (\d+)|Socket errors: (.*)/.exec(stdout);
   if (wrong !== null) throw new Error(`${url}: ${wrong[0]}`);
   return Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)[1]);

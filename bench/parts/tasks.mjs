@@ -186,7 +186,7 @@ export const benches = {
       messages: () => messagesPerSecond(count(200_000), messages),
     });
     await Promise.all([streams.terminate(), messages.terminate()]);
-    const beside = { "ReadableStream": samples.stream, "message per item": samples.messages };
+    const beside = { ReadableStream: samples.stream, "message per item": samples.messages };
     const sized = (size, label, targets) =>
       figure({
         id: `tasks.iterable.${size}`,
@@ -234,7 +234,8 @@ async function perSecond(call, ms) {
 
 async function costQueued(pool, noop, queued, times) {
   const from = performance.now();
-  for (let turn = 0; turn < times; turn++) await Promise.all(Array.from({ length: queued }, () => pool.submitTask(noop())));
+  for (let turn = 0; turn < times; turn++)
+    await Promise.all(Array.from({ length: queued }, () => pool.submitTask(noop())));
   return ((performance.now() - from) * 1000) / (queued * Math.ceil(times));
 }
 

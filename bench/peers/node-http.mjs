@@ -10,7 +10,10 @@ const server = createServer((request, response) => {
     return;
   }
   const body = JSON.stringify(smallReply());
-  response.writeHead(200, { "content-type": "application/json; charset=utf-8", "content-length": Buffer.byteLength(body) });
+  response.writeHead(200, {
+    "content-type": "application/json; charset=utf-8",
+    "content-length": Buffer.byteLength(body),
+  });
   response.end(body);
 });
 server.listen(0, "127.0.0.1", () => serve({ port: server.address().port }));

@@ -70,6 +70,8 @@ export type ToService =
   | { readonly op: "hostedAnswers"; readonly key: string; readonly to: number; readonly answers: readonly FromWorker[] }
   | { readonly op: "hostedDone"; readonly key: string; readonly callId: number; readonly ok: boolean }
   | { readonly op: "utilization"; readonly key: string }
+  /** It is stopped for good: its id is free again. */
+  | { readonly op: "forget"; readonly key: string }
   | { readonly op: "tree" }
   | { readonly op: "toolkit"; readonly body: ToToolkit };
 

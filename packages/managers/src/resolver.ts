@@ -84,6 +84,15 @@ export function createManager(kind: Kind, id: ManagerId | undefined): Manager {
   return create(kind, id, known().own.get(nameOf(kind, id)));
 }
 
+/** Lets go of a manager that this thread owns and that is stopped for good. */
+export function forgetManager(manager: Manager): void {
+  const { own } = known();
+  const name = nameOf(manager.kind, manager.id);
+  if (own.get(name) === manager) own.delete(name);
+  handles().delete(manager.key);
+  tell({ op: "forget", key: manager.key });
+}
+
 function create(kind: Kind, id: ManagerId | undefined, replaced: Manager | undefined): Manager {
   const intro = introduce(kind, id);
   const manager = handleOf(intro);

@@ -12,7 +12,7 @@ const HTTP_ERROR: symbol = Symbol.for("duck-ts.http-error");
  * Thrown by a handler to answer with a status of 400 to 599, as `application/problem+json` (RFC 9457).
  *
  * @example
- * ```ts
+ * ```ts run
  * import { HttpError } from "@duck-ts/server";
  *
  * const error = new HttpError(409, "That name is taken", { name: "ada" });

@@ -32,6 +32,7 @@ describe("a configuration that says nothing", () => {
         host: "127.0.0.1",
         port: 8000,
         bodyLimitBytes: 1048576,
+        headersTimeoutMs: 15000,
         requestTimeoutMs: 30000,
         keepAliveTimeoutMs: 72000,
         trustProxy: false,

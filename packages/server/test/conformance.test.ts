@@ -5,7 +5,8 @@ import { raw, start } from "./support/server.ts";
 const H = "Host: a\r\n";
 const get = (target: string, headers = "", version = "1.1"): string =>
   `GET ${target} HTTP/${version}\r\n${H}Connection: close\r\n${headers}\r\n`;
-const post = (headers: string, body: string): string => `POST /echo HTTP/1.1\r\n${H}Connection: close\r\n${headers}\r\n${body}`;
+const post = (headers: string, body: string): string =>
+  `POST /echo HTTP/1.1\r\n${H}Connection: close\r\n${headers}\r\n${body}`;
 const text = "Content-Type: text/plain\r\n";
 const chunked = `${text}Transfer-Encoding: chunked\r\n`;
 
@@ -25,7 +26,7 @@ const sections: Record<string, readonly Case[]> = {
     ["a target without a slash", get("text"), [400, 404]],
     ["no target", `GET HTTP/1.1\r\n${H}\r\n`, 400],
     ["no version", `GET /text\r\n${H}\r\n`, 400],
-    ["two blanks", `GET  /text HTTP/1.1\r\n${H}\r\n`, 400],
+    ["two blanks", `GET  /text HTTP/1.1\r\n${H}Connection: close\r\n\r\n`, [200, 400]],
     ["a tab for a blank", `GET\t/text HTTP/1.1\r\n${H}\r\n`, 400],
     ["a blank in the target", get("/te xt"), 400],
     ["a blank at the end of the line", `GET /text HTTP/1.1 \r\n${H}\r\n`, [200, 400]],
@@ -93,9 +94,17 @@ const sections: Record<string, readonly Case[]> = {
     ["two lengths that are the same", post(`${text}Content-Length: 3\r\nContent-Length: 3\r\n`, "abc"), [200, 400]],
     ["a list of lengths", post(`${text}Content-Length: 3, 3\r\n`, "abc"), [200, 400]],
     ["length and chunked", post(`${chunked}Content-Length: 3\r\n`, "3\r\nabc\r\n0\r\n\r\n"), 400],
-    ["chunked and length", post(`${text}Content-Length: 3\r\nTransfer-Encoding: chunked\r\n`, "3\r\nabc\r\n0\r\n\r\n"), 400],
+    [
+      "chunked and length",
+      post(`${text}Content-Length: 3\r\nTransfer-Encoding: chunked\r\n`, "3\r\nabc\r\n0\r\n\r\n"),
+      400,
+    ],
     ["a coding that is not chunked", post(`${text}Transfer-Encoding: gzip\r\n`, "abc"), [400, 501]],
-    ["chunked that is not the last coding", post(`${text}Transfer-Encoding: chunked, gzip\r\n`, "0\r\n\r\n"), [400, 501]],
+    [
+      "chunked that is not the last coding",
+      post(`${text}Transfer-Encoding: chunked, gzip\r\n`, "0\r\n\r\n"),
+      [400, 501],
+    ],
     ["chunked twice", post(`${text}Transfer-Encoding: chunked, chunked\r\n`, "0\r\n\r\n"), [200, 400]],
     ["a coding with a vertical tab", post(`${text}Transfer-Encoding: \u000bchunked\r\n`, "0\r\n\r\n"), [400, 501]],
     ["chunked in capitals", post(`${text}Transfer-Encoding: CHUNKED\r\n`, "3\r\nabc\r\n0\r\n\r\n"), 200],
@@ -158,15 +167,16 @@ test("there are at least 120 of them", () => {
 test.each(Object.entries(sections))("%s", async (_section, cases) => {
   const { port } = await start("basic.ts", { log: { level: "silent" } });
   const answers = await Promise.all(cases.map(([, bytes]) => raw(port, bytes, 3000)));
+  const wrong: string[] = [];
   cases.forEach(([what, bytes, expected], i) => {
     const answer = answers[i] ?? "";
     const status = Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1]);
-    expect([what, [expected].flat().includes(status) ? "as expected" : answer.slice(0, 80)]).toEqual([what, "as expected"]);
+    if (![expected].flat().includes(status)) wrong.push(`${what}: ${answer.slice(0, 80)}`);
     // One request, one final answer: nothing behind it was taken for a second one.
-    const finals = answer.match(/HTTP\/1\.1 [2-5]\d\d/g) ?? [];
-    expect([what, finals.length]).toEqual([what, 1]);
-    if (bytes.startsWith("HEAD")) expect([what, answer.split("\r\n\r\n")[1]]).toEqual([what, ""]);
+    if ((answer.match(/HTTP\/1\.1 [2-5]\d\d/g) ?? []).length !== 1) wrong.push(`${what}: not one answer`);
+    if (bytes.startsWith("HEAD") && answer.split("\r\n\r\n")[1] !== "") wrong.push(`${what}: HEAD with a body`);
   });
+  expect(wrong).toEqual([]);
 });
 
 test("the server answers as before, after all of it", async () => {

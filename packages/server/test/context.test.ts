@@ -1,4 +1,4 @@
-import { BlockingNotAllowedError, getOrCreateThreadManager, SyncFuture } from "@duck-ts/server";
+import { BlockingNotAllowedError, SyncFuture, ThreadPoolManager } from "@duck-ts/server";
 import { expect, test } from "vitest";
 import { start, until } from "./support/server.ts";
 
@@ -12,6 +12,13 @@ test("the request's id can be had anywhere in its flow", async () => {
   const { at } = await start("context-vars.ts");
   const response = await fetch(`${at}/id`, { headers: { "x-request-id": "r-1" } });
   expect(await response.json()).toEqual({ id: "r-1", current: "r-1" });
+});
+
+test("the line about a failed task names the request that had submitted it", async () => {
+  const server = await start("context-vars.ts");
+  await fetch(`${server.at}/failing-task`, { headers: { "x-request-id": "r-2" } });
+  const line = server.lines.find((one) => String(one["msg"]).startsWith("a task of"));
+  expect(line).toMatchObject({ level: 40, requestId: "r-2" });
 });
 
 test("server-sent events arrive as they are made, heartbeats in between, and end with the client", async () => {
@@ -43,5 +50,8 @@ test("the request threads' pool is a manager in the tree, with its task type", a
   const tree = JSON.stringify(await server.managers());
   expect(tree).toContain("request-handling");
   expect(tree).toContain("request-1");
-  expect(getOrCreateThreadManager({ id: "request-handling", strictlyGet: true }).taskType).toBe("request-handling");
+  // A second server in a process has a number behind its pool's id.
+  const running = ThreadPoolManager.allInstances().filter(({ state }) => state === "running");
+  expect(running.map(({ taskType }) => taskType)).toEqual(["request-handling"]);
+  expect(String(running[0]?.id)).toMatch(/^request-handling(-\d+)?$/);
 });

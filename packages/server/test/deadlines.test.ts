@@ -109,3 +109,10 @@ test("a line that was logged before the thread was terminated reaches the output
     requestId: "my-own-id",
   });
 });
+
+test("what was printed with console.log before the thread was terminated reaches the output, all of it", async () => {
+  const server = await start("faults.ts");
+  expect((await fetch(`${server.at}/console`)).status).toBe(504);
+  const printed = server.lines.filter((line) => "printed" in line).map((line) => line["printed"]);
+  expect(printed).toEqual(Array.from({ length: 50 }, (_, i) => i));
+});

@@ -8,6 +8,9 @@ import { RouteCost } from "../src/engine/route-cost.ts";
 import { Router } from "../src/engine/router.ts";
 import { Slots } from "../src/engine/slots.ts";
 import { SpawnPolicy, START_ATTEMPTS } from "../src/engine/spawn-policy.ts";
+import { readsStream } from "../src/engine/worker/reads-stream.ts";
+
+type Ctx = { readonly request: Request; readonly body: unknown; readonly url: string };
 
 test("a deque keeps its order while it grows and wraps", () => {
   const deque = new Deque<number>();
@@ -110,4 +113,24 @@ test("queries and cookies come out as they went in, whatever their names", () =>
   expect(Object.getPrototypeOf(query)).toBeNull();
   expect({ ...query, __proto__: null }).toMatchObject({ a: ["1", "2"], constructor: "c", empty: "", "€": "🦆" });
   expect(parseCookies("a=1; b = 2 ;c; =d; e=%zz; f=%41")).toMatchObject({ a: "1", b: "2", e: "%zz", f: "A" });
+});
+
+test.each([
+  ["the context's", (ctx: Ctx) => ctx.request.body, true],
+  ["taken out of it", ({ request }: Ctx) => request.body, true],
+  ["in a template", (ctx: Ctx) => `${ctx.request.body}`, true],
+  ["beside the collected body", (ctx: Ctx) => [ctx.request.headers, ctx.body], false],
+  ["only in a string", (ctx: Ctx) => [ctx.body, "no request", 'the "request"', `request ${ctx.url}`], false],
+  ["a string, and a body nowhere", () => "your request is welcome", false],
+  [
+    "only in a comment",
+    (ctx: Ctx) => {
+      // The request is looked at later. /* it's */
+      return ctx.url;
+    },
+    false,
+  ],
+  ["with a body in a comment", (ctx: Ctx) => /* not the body */ ctx.request, true],
+])("whether a handler reads the request as a stream is read from its code: %s", (_what, handler, expected) => {
+  expect(readsStream(handler)).toBe(expected);
 });

@@ -34,10 +34,12 @@ test("h3's errors keep their status", async () => {
 test("a blocking fetch app does not keep others waiting", async () => {
   const { at } = await start("hono-app.ts");
   await fetch(at);
-  const blocked = fetch(`${at}/block`);
-  const begun = performance.now();
+  let over = false;
+  const blocked = fetch(`${at}/block`).finally(() => {
+    over = true;
+  });
   for (let i = 0; i < 5; i++) expect((await fetch(at)).status).toBe(200);
-  expect(performance.now() - begun).toBeLessThan(290);
+  expect(over).toBe(false);
   expect(await (await blocked).text()).toBe("blocked");
 });
 

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { Generation, type GenerationOptions } from "../src/engine/generation.ts";
+import { Generation } from "../src/engine/generation.ts";
+import type { GenerationOptions } from "../src/engine/generation-options.ts";
 import type { WorkerExit } from "../src/engine/host-pool.ts";
 import type { FromWorker } from "../src/engine/wire.ts";
 import { ReplyBatch } from "../src/engine/worker/reply-batch.ts";
@@ -21,6 +22,8 @@ function generation(more: Partial<GenerationOptions>): { generation: Generation;
     timeoutMs: 1000,
     bodyLimitBytes: 1000,
     memoryLimitMb: 100,
+    startTimeoutMs: 60_000,
+    placements: [],
     log: { info: log("info"), warn: log("warn"), error: log("error") },
     receiveLog: () => undefined,
     onSettled: () => undefined,
@@ -48,8 +51,7 @@ test("replacements that cannot start are retried with pauses; after three the se
   const pool = fakeHostPool([{}, {}, ...Array.from({ length: 4 }, () => ({ dies: exit("error", "not now") })), {}]);
   const { generation: made } = generation({ hostPool: pool });
   await made.start();
-  await pool.settled();
-  expect(made.readyCount).toBe(2);
+  await pool.until(() => made.readyCount === 2);
   pool.kill(0, exit("exit", "gone"));
   await pool.until(() => made.failing);
   expect(logged.filter((line) => line.includes("three times in a row"))).toHaveLength(1);

@@ -21,7 +21,7 @@ function fakeEngine(readiness: { ready: boolean; reason?: string } = { ready: tr
       queued: 6,
       inFlight: 7,
       rejected: 8,
-      placements: { idle: 9, shared: 10 },
+      placements: [{ light: 9, heavy: 10 }],
     }),
   };
 }
@@ -118,7 +118,7 @@ describe("metrics", () => {
       "duck_requests_queued 6",
       "duck_requests_in_flight 7",
       "duck_requests_rejected_total 8",
-      'duck_placements_total{placement="shared"} 10',
+      'duck_placements_total{worker="0",kind="heavy"} 10',
       "duck_ready 1",
       "# TYPE process_resident_memory_bytes gauge",
     ]) {

@@ -74,6 +74,16 @@ test("health, readiness and metrics answer while every thread is blocked", async
   for (const one of held) expect((await one).status).toBe(200);
 });
 
+test("an async route whose first run was slow is not taken for one that blocks: its requests share threads at once", async () => {
+  // Told as it happened: the cold first run took the thread for long, so the route counted as heavy and each request got
+  // a thread set aside; the worker had stopped saying that they await, and 64 of them ran one after the other.
+  const server = await start("faults.ts", { requestHandling: { maxWorkers: 2 } });
+  const all = Array.from({ length: 64 }, () => fetch(`${server.at}/slow-then-wait`));
+  await until(() => gate[RUNS] === 64, 3000);
+  open();
+  for (const one of all) expect((await one).status).toBe(200);
+});
+
 test("many async requests share few threads while they await", async () => {
   const server = await start("faults.ts", { requestHandling: { maxWorkers: 2 } });
   await fetch(`${server.at}/wait/1`);

@@ -88,3 +88,22 @@ test("a plugin's worker side starts in each request thread", async () => {
   const { at } = await start("plugin-app.ts", { plugins: [plugin] });
   expect(await (await fetch(`${at}/started`)).json()).toEqual({ started: 1 });
 });
+
+test("a plugin's own routes have Fastify's JSON schemas: headers whatever their case, bodies, answers", async () => {
+  const schemas = definePlugin({
+    name: "schemas",
+    async server(fastify) {
+      const headers = { type: "object", required: ["X-Count"], properties: { "X-Count": { type: "integer" } } };
+      const response = { 200: { type: "object", properties: { count: { type: "integer" } } } };
+      fastify.get("/own", { schema: { headers, response } }, (request) => ({
+        count: request.headers["x-count"],
+        secret: "not in the schema",
+      }));
+    },
+  });
+  const { at } = await start("basic.ts", { plugins: [schemas] });
+  const good = await fetch(`${at}/own`, { headers: { "x-count": "7" } });
+  expect([good.status, await good.json()]).toEqual([200, { count: 7 }]);
+  expect((await fetch(`${at}/own`, { headers: { "x-count": "many" } })).status).toBe(400);
+  expect((await fetch(`${at}/own`)).status).toBe(400);
+});

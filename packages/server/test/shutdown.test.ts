@@ -74,3 +74,37 @@ test("while 64 connections are busy, a shutdown loses no request that was accept
   expect(await server.close()).toEqual({ forced: false });
   for (const answer of await Promise.all(answers)) expect(answer).toMatch(/^HTTP\/1.1 200/);
 });
+
+test.each(["close", "reload"] as const)(
+  "%s(): event streams end cleanly and at once, their generators' finally runs, and downloads are finished",
+  async (what) => {
+    const server = await start("faults.ts");
+    const events = await fetch(`${server.at}/events`);
+    const reader = (events.body as ReadableStream<Uint8Array>).getReader();
+    await reader.read();
+    const download = await fetch(`${server.at}/slow-download`);
+    const late = fetch(`${server.at}/events-late`);
+    await until(() => gate[ENTERED] === 1);
+    const over = server[what]();
+    for (let step = await reader.read(); !step.done; step = await reader.read());
+    Atomics.store(gate, 1, 1);
+    expect(await (await late).text()).toBe("");
+    expect((await download.text()).split("\n")).toHaveLength(41);
+    const report = await over;
+    if (what === "close") expect(report).toEqual({ forced: false });
+    expect(gate[3]).toBe(1);
+  },
+);
+
+test("requests are counted by the place of their thread and by their kind", async () => {
+  const server = await start("faults.ts");
+  for (let i = 0; i < 5; i++) await fetch(`${server.at}/quick`);
+  const total = server
+    .stats()
+    .placements.flatMap((kinds) => Object.values(kinds))
+    .reduce((a, b) => a + b, 0);
+  expect(total).toBe(5);
+  expect(await (await fetch(`${server.at}/metrics`)).text()).toMatch(
+    /duck_placements_total\{worker="\d",kind="light"\} \d/,
+  );
+});

@@ -65,6 +65,21 @@ test("the death of its thread closes the socket with 1012, and the server goes o
   await again.closed;
 });
 
+test("the close callback hears the code, whoever closed, and 1006 where nobody said goodbye", async () => {
+  const server = await start("sockets.ts", { requestHandling: { maxWorkers: 1 } });
+  const first = await client(`${server.at}/room/x`);
+  first.socket.send("bye");
+  await first.closed;
+  const second = await client(`${server.at}/room/x`);
+  second.socket.close(4002);
+  await second.closed;
+  const third = await client(`${server.at}/room/x`);
+  third.socket.terminate();
+  await third.closed;
+  await until(() => server.stats().active === 0);
+  expect(await (await fetch(`${server.at}/closed-with`)).json()).toEqual([4001, 4002, 1006]);
+});
+
 test("an upgrade on a path that has no socket is refused", async () => {
   const server = await start("sockets.ts");
   await expect(client(`${server.at}/plain`)).rejects.toThrow(/404/);

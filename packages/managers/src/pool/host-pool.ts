@@ -5,7 +5,7 @@
 import { MessageChannel, type MessagePort, type ResourceLimits } from "node:worker_threads";
 import { currentThread, decodeThrown, entryUrl, line, lineageLinks, loaderFlags, type ThreadExit } from "@duck-ts/runtime/internal";
 import * as board from "../board.ts";
-import { createManager, explainManager } from "../resolver.ts";
+import { createManager, explainManager, forgetManager } from "../resolver.ts";
 import { ThreadPoolManager } from "../thread-pool-manager.ts";
 import { Crew, type CrewMember } from "./crew.ts";
 import type { FromHostedAgent, HostedAgentData } from "./hosted-agent.ts";
@@ -156,6 +156,7 @@ class HostedPoolInMain implements HostedPool {
       for (const member of [...this.#members]) member.crew.terminate();
     }
     await this.manager.stop({ wait: false, timeoutMs: 0 });
+    forgetManager(this.manager);
     // Threads in native calls end when those return; nobody waits for them.
     void this.#crew.destroy();
   }

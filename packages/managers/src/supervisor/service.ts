@@ -141,6 +141,9 @@ class ManagersService implements SupervisorService {
       case "utilization":
         reply?.(this.#managers.get(message.key)?.host?.utilization() ?? 0);
         return;
+      case "forget":
+        this.#forget(message.key);
+        return;
       case "tree":
         reply?.(buildTree(this.#api, this.#managers.values()));
         return;
@@ -222,6 +225,17 @@ class ManagersService implements SupervisorService {
     if (manager === undefined || manager.host !== undefined) return;
     this.#managers.delete(key);
     this.#owned.get(manager.ownerId)?.delete(this.#slot(manager.intro.kind, manager.intro.id));
+    Atomics.store(manager.intro.head, board.STATE, board.GONE);
+    this.#changed();
+  }
+
+  #forget(key: string): void {
+    const manager = this.#managers.get(key);
+    if (manager === undefined) return;
+    this.#managers.delete(key);
+    const owned = this.#owned.get(manager.ownerId);
+    const slot = this.#slot(manager.intro.kind, manager.intro.id);
+    if (owned?.get(slot) === manager) owned.delete(slot);
     Atomics.store(manager.intro.head, board.STATE, board.GONE);
     this.#changed();
   }

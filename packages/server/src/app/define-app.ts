@@ -30,7 +30,7 @@ export interface FetchApp {
  * Declares an app.
  *
  * @example
- * ```ts
+ * ```ts check
  * import { defineApp, get } from "@duck-ts/server";
  *
  * export default defineApp({

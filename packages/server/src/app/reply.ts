@@ -53,7 +53,7 @@ export class Reply<T = unknown> {
  * Answers with `status`, `body` and `headers`. The body is anything a handler may return.
  *
  * @example
- * ```ts
+ * ```ts run
  * import { reply } from "@duck-ts/server";
  *
  * const created = reply(201, { id: 7 }, { location: "/users/7" }).cookie("last", "7", { httpOnly: true });

@@ -23,7 +23,8 @@ export interface RouteOptions extends RouteSchemas {
   readonly maxConcurrent?: number;
   /**
    * Whether a body above 64 KiB is given to the handler as `ctx.request.body` while it comes in (`true`), or collected
-   * first (`false`). Default: streamed when the handler's own text uses `request` and not `ctx.body`.
+   * first (`false`). Default: streamed when the handler's own code names
+   * `request` and not `ctx.body`; set it where a helper that is handed the context reads one of them.
    */
   readonly streamBody?: boolean;
 }

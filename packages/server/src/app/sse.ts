@@ -15,7 +15,7 @@ export interface ServerSentEvent {
  * neither proxies nor clients take the connection for dead. When the client goes away, the source's `finally` runs.
  *
  * @example
- * ```ts
+ * ```ts check
  * import { get, sse } from "@duck-ts/server";
  *
  * export const clock = get("/clock", ({ signal }) =>

@@ -51,7 +51,7 @@ export interface WebSocketOptions {
  * A WebSocket route.
  *
  * @example
- * ```ts
+ * ```ts check
  * import { defineApp, ws } from "@duck-ts/server";
  *
  * export default defineApp({ routes: [ws("/echo", { message: (socket, data) => void socket.send(data) })] });

@@ -103,6 +103,7 @@ export function resolveConfig(config: DuckConfig, options: ResolveConfigOptions 
       host: host ?? given.server?.host ?? "127.0.0.1",
       port: port ?? given.server?.port ?? 8000,
       bodyLimitBytes: given.server?.bodyLimitBytes ?? 1_048_576,
+      headersTimeoutMs: given.server?.headersTimeoutMs ?? 15_000,
       requestTimeoutMs: given.server?.requestTimeoutMs ?? 30_000,
       keepAliveTimeoutMs: given.server?.keepAliveTimeoutMs ?? 72_000,
       trustProxy: given.server?.trustProxy ?? false,

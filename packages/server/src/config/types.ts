@@ -20,6 +20,8 @@ export interface ServerSettings {
   port?: number | undefined;
   /** The largest request body taken, in bytes. Default 1048576. */
   bodyLimitBytes?: number | undefined;
+  /** How long a client may take to send a request's headers; never longer than `requestTimeoutMs`. Default 15000. */
+  headersTimeoutMs?: number | undefined;
   /** How long a client may take to send its whole request. Default 30000. */
   requestTimeoutMs?: number | undefined;
   /** How long an idle connection is kept. Default 72000. */
@@ -126,6 +128,7 @@ export interface ResolvedConfig {
     readonly host: string;
     readonly port: number;
     readonly bodyLimitBytes: number;
+    readonly headersTimeoutMs: number;
     readonly requestTimeoutMs: number;
     readonly keepAliveTimeoutMs: number;
     readonly trustProxy: boolean | number | string | readonly string[];

@@ -4,56 +4,60 @@
  * (generation.ts), HTTP is spoken elsewhere (src/http).
  */
 
-import { PROBLEM_TYPE } from "../app/encode-reply.ts";
-import { problem } from "../app/problem.ts";
+import { Answers, type AnswersOptions } from "./answers.ts";
 import { BodyFeed } from "./body-feed.ts";
-import { costOf, isAsync, REPLY_FIELDS } from "./envelope.ts";
-import type { InFlight, MainRoute, Outcome, SocketSink } from "./in-flight.ts";
+import { Custody } from "./custody.ts";
+import type { InFlight, MainRoute, Outcome } from "./in-flight.ts";
 import { place, type RequestLoad } from "./placement.ts";
 import { RequestQueue } from "./queue.ts";
-import { retryAfterSeconds } from "./retry-after.ts";
 import type { CostClass } from "./route-cost.ts";
-import { UNKNOWN_US } from "./route-cost.ts";
 import { SENT } from "./slots.ts";
-import type { AbortReason, FromWorker, ToWorker } from "./wire.ts";
-import { STREAM_WINDOW } from "./wire.ts";
+import type { FromWorker, ToWorker } from "./wire.ts";
 import type { WorkerLink } from "./worker-link.ts";
+import { WorkerMessages } from "./worker-messages.ts";
 
 /** Light requests came within the last so many milliseconds: a worker is left to them. */
 const LIGHT_MEMORY_MS = 1000;
 
-export interface DispatcherOptions {
+export interface DispatcherOptions extends AnswersOptions {
   readonly routes: readonly MainRoute[];
   readonly maxQueue: number;
-  /** The client has its answer, or never will. */
-  onSettled(request: InFlight, status: number, outcome: Outcome): void;
-  /** A worker holds nothing any more. */
+  /** Counts requests sent to workers, by the worker's place and by what was known of the route's cost. */
+  readonly placements: Record<CostClass, number>[];
+  /** A worker holds nothing any more, or is draining and holds less. */
   onIdle(link: WorkerLink): void;
-  /** The id of a request, in full. */
-  idOf(request: InFlight): string;
 }
 
 export class Dispatcher {
   readonly links: WorkerLink[] = [];
   readonly queue: RequestQueue = new RequestQueue();
-  /** With workers, settled or not. */
-  active = 0;
-  /** Of them, those whose clients had their 504 and whose handlers go on regardless. */
-  abandoned = 0;
-  takenBack = 0;
-  rerun = 0;
   readonly #options: DispatcherOptions;
+  readonly #answers: Answers;
+  readonly #custody: Custody;
+  readonly #messages: WorkerMessages;
   readonly #load: { kind: CostClass; async: boolean; waitedMs: number } & RequestLoad = {
     kind: "unknown",
     async: false,
     waitedMs: 0,
   };
   #scheduled = false;
+  #ending = false;
   #lastLight = Number.NEGATIVE_INFINITY;
   #now = 0;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
+    this.#answers = new Answers(options);
+    this.#custody = new Custody(this.queue, () => this.#schedule());
+    this.#messages = new WorkerMessages(this.#custody, this.#answers, (link) => {
+      if (this.queue.length > 0) this.#schedule();
+      if (link.count === 0 || link.state === "draining") options.onIdle(link);
+    });
+  }
+
+  /** What is with workers, and what came back from them. */
+  get custody(): Custody {
+    return this.#custody;
   }
 
   /** Takes a request in. It leaves with the others of this turn of the loop. */
@@ -62,7 +66,13 @@ export class Dispatcher {
     if (this.queue.length >= this.#options.maxQueue) {
       this.pump();
       if (this.queue.length >= this.#options.maxQueue) {
-        this.#refuse(request, "The server has more to do than it can queue.", "queue-full");
+        this.#answers.refuse(
+          request,
+          "The server has more to do than it can queue.",
+          "queue-full",
+          this.queue.length,
+          this.links.length,
+        );
         return;
       }
     }
@@ -77,23 +87,20 @@ export class Dispatcher {
         return;
       case "queued":
         this.queue.drop(request);
-        this.#settled(request, 499, "client-gone");
+        this.#answers.settle(request, 499, "client-gone");
         return;
       case "sent":
       case "streaming":
-        if (request.worker?.slots.revoke(request.slot) === true) {
-          // Not begun: it never will be.
-          request.worker.detach(request.slot);
-          request.worker.discharge(request);
-          this.active--;
-          request.route.running--;
+        // An open socket tells its end itself, with its code.
+        if (request.socket !== null && request.stage === "streaming") return;
+        if (request.worker !== null && this.#custody.revoke(request.worker, request)) {
           request.feed?.stop();
           this.queue.leave(request);
-          this.#settle(request, 499, "client-gone");
+          this.#answers.settle(request, 499, "client-gone");
           return;
         }
-        this.#callOff(request, "client-gone");
-        this.#settle(request, 499, "client-gone");
+        this.#custody.callOff(request, "client-gone");
+        this.#answers.settle(request, 499, "client-gone");
         return;
     }
   }
@@ -121,17 +128,13 @@ export class Dispatcher {
   takeBack(link: WorkerLink): void {
     for (let slot = link.high - 1; slot >= 0; slot--) {
       const request = link.requests[slot];
-      if (request === undefined || !link.slots.revoke(slot)) continue;
-      link.detach(slot);
-      link.discharge(request);
-      this.active--;
-      request.route.running--;
+      if (request === undefined || !this.#custody.revoke(link, request)) continue;
       if (request.stage !== "sent") {
         this.queue.leave(request);
         continue;
       }
-      this.takenBack++;
-      this.#requeue(request);
+      this.#custody.takenBack++;
+      this.#custody.requeue(request);
     }
     this.#schedule();
   }
@@ -149,50 +152,34 @@ export class Dispatcher {
       link.requests[slot] = undefined;
       link.discharge(request);
       link.count--;
-      this.#ended(request);
+      this.#custody.ended(request);
       const state = link.slots.state(slot);
       if (request.stage === "settled") {
         request.feed?.stop();
         this.queue.leave(request);
       } else if (request.stage === "sent" && (state === SENT || request.repeatable)) {
-        if (state === SENT) this.takenBack++;
+        if (state === SENT) this.#custody.takenBack++;
         else {
-          this.rerun++;
+          this.#custody.rerun++;
           request.attempts++;
         }
-        this.#requeue(request);
+        this.#custody.requeue(request);
       } else {
         request.feed?.stop();
         this.queue.leave(request);
-        this.fail(request, status, detail, outcome);
+        this.#answers.fail(request, status, detail, outcome);
       }
     }
     this.#schedule();
   }
 
-  /** Gives a request its error, or cuts its connection where an answer has begun. */
-  fail(request: InFlight, status: number, detail: string, outcome: Outcome, headers: string | null = null): void {
-    if (request.stage === "settled") return;
-    if (request.stage === "streaming") {
-      request.stage = "settled";
-      if (request.socket !== null) request.socket.close(1012, "The server's thread was lost");
-      else request.sink.destroy();
-      this.#settled(request, status, outcome);
-      return;
-    }
-    request.stage = "settled";
-    const body = JSON.stringify(problem(status, detail, { requestId: this.#options.idOf(request) }));
-    request.sink.whole(status, PROBLEM_TYPE, headers, body);
-    this.#settled(request, status, outcome);
-  }
-
   /** The deadline of a request that a worker has begun: the client gets its 504, the handler is told. */
   timeOut(request: InFlight, abort: boolean): void {
     const { route } = request;
-    if (abort) this.#callOff(request, "timeout");
+    if (abort) this.#custody.callOff(request, "timeout");
     request.abandoned = true;
-    this.abandoned++;
-    this.fail(
+    this.#custody.abandoned++;
+    this.#answers.fail(
       request,
       504,
       `${route.info.method} ${route.info.path} took longer than ${route.timeoutMs} ms.`,
@@ -207,7 +194,13 @@ export class Dispatcher {
       if (now - request.arrivedAt < request.route.timeoutMs) return false;
       this.queue.drop(request);
       request.stage = "queued";
-      this.#refuse(request, "No thread was free in time.", "queue-timeout");
+      this.#answers.refuse(
+        request,
+        "No thread was free in time.",
+        "queue-timeout",
+        this.queue.length,
+        this.links.length,
+      );
       return true;
     }, this.#options.routes);
   }
@@ -216,81 +209,13 @@ export class Dispatcher {
   refuseAll(detail: string): void {
     for (const request of this.queue.clear(this.#options.routes)) {
       this.queue.leave(request);
-      this.#refuse(request, detail, "draining");
+      this.#answers.refuse(request, detail, "draining", this.queue.length, this.links.length);
     }
   }
 
   /** What a worker says. */
   receive(link: WorkerLink, message: FromWorker): void {
-    link.heard = true;
-    if (link.blocked && link.state === "ready") link.blocked = false;
-    switch (message.type) {
-      case "replies":
-        this.#replies(link, message.batch);
-        return;
-      case "skipped":
-        for (const slot of message.slots) link.skipped(slot);
-        this.#afterRelease(link);
-        return;
-      case "stream-head": {
-        const request = link.requests[message.slot];
-        if (request === undefined) return;
-        this.#learn(link, request, message.costUs, true);
-        if (request.stage !== "sent") return;
-        request.stage = "streaming";
-        request.deadline = Number.POSITIVE_INFINITY;
-        request.sink.begin(message.status, message.contentType, message.headers);
-        request.status = message.status;
-        return;
-      }
-      case "stream-chunk": {
-        const request = link.requests[message.slot];
-        if (request === undefined || request.stage !== "streaming") return;
-        this.#chunk(link, request, message.chunk);
-        return;
-      }
-      case "stream-end": {
-        const request = this.#release(link, message.slot);
-        if (request !== undefined && request.stage === "streaming") {
-          if (message.failed) request.sink.destroy();
-          else request.sink.end();
-          this.#settle(request, request.status, message.failed ? "broken-off" : "answered");
-        }
-        this.#afterRelease(link);
-        return;
-      }
-      case "body-credit":
-        link.requests[message.slot]?.feed?.credit(message.chunks);
-        return;
-      case "pong":
-        link.pinged = false;
-        return;
-      case "vitals":
-        link.busy = message.busy;
-        return;
-      case "socket-send": {
-        const request = link.requests[message.slot];
-        if (request?.stage === "streaming" || request?.stage === "sent") request.socket?.send(message.data);
-        return;
-      }
-      case "socket-close":
-        link.requests[message.slot]?.socket?.close(message.code, message.reason);
-        return;
-      case "socket-taken":
-        link.requests[message.slot]?.socket?.taken(message.bytes);
-        return;
-      case "socket-done": {
-        const request = this.#release(link, message.slot);
-        if (request !== undefined && request.stage !== "settled") this.#settle(request, 101, "answered");
-        this.#afterRelease(link);
-        return;
-      }
-      case "hello":
-      case "log":
-        return;
-      default:
-        throw new TypeError(`A worker said what main does not know: ${JSON.stringify(message satisfies never)}`);
-    }
+    this.#messages.receive(link, message);
   }
 
   /** Something of the client's for the worker that holds its socket. */
@@ -298,118 +223,19 @@ export class Dispatcher {
     if (request.stage === "streaming") request.worker?.post(message);
   }
 
-  /** Closes every WebSocket. */
-  closeSockets(code: number, reason: string): void {
-    for (const link of this.links) {
-      for (const request of link.requests) if (request?.stage === "streaming") request.socket?.close(code, reason);
+  /** Ends what would never end by itself, WebSockets and event streams, now and when more of them begin. */
+  endEndless(code: number, reason: string): void {
+    this.#ending = true;
+    for (const link of this.links) this.endEndlessOf(link, code, reason);
+  }
+
+  /** The same for one worker that is to go. */
+  endEndlessOf(link: WorkerLink, code: number, reason: string): void {
+    for (const request of link.requests) {
+      if (request === undefined || request.stage === "settled") continue;
+      if (request.socket === null) this.#custody.callOff(request, "shutdown");
+      else if (request.stage === "streaming") request.socket.close(code, reason);
     }
-  }
-
-  /** A worker has taken a socket: it stays there, and no deadline counts. */
-  #opened(request: InFlight, socket: SocketSink): void {
-    request.stage = "streaming";
-    request.deadline = Number.POSITIVE_INFINITY;
-    socket.open();
-  }
-
-  #replies(link: WorkerLink, batch: readonly unknown[]): void {
-    for (let at = 0; at < batch.length; at += REPLY_FIELDS) {
-      const slot = batch[at] as number;
-      const status = batch[at + 1] as number;
-      const cost = batch[at + 5] as number;
-      const request = link.requests[slot];
-      if (request === undefined) continue;
-      this.#learn(link, request, costOf(cost), isAsync(cost));
-      // Status 0 is the notice that the handler awaits: the thread is free, the answer comes later.
-      if (status === 0) {
-        if (request.socket !== null && request.stage === "sent") this.#opened(request, request.socket);
-        continue;
-      }
-      this.#release(link, slot);
-      if (request.stage !== "sent") continue;
-      request.stage = "settled";
-      request.sink.whole(status, batch[at + 2] as 0, batch[at + 3] as string | null, batch[at + 4] as string | null);
-      this.#settled(request, status, "answered");
-    }
-    this.#afterRelease(link);
-  }
-
-  #learn(link: WorkerLink, request: InFlight, costUs: number, async: boolean): void {
-    if (request.learnt) return;
-    request.learnt = true;
-    request.route.cost.record(costUs, async);
-    if (async && request.charge !== "awaiting") {
-      link.discharge(request);
-      link.charge(request, "awaiting", 0);
-      if (this.queue.length > 0) this.#schedule();
-    }
-  }
-
-  #chunk(link: WorkerLink, request: InFlight, chunk: string | Uint8Array): void {
-    request.owed++;
-    const goOn = request.sink.write(chunk, () => {
-      request.stalled = false;
-      this.#credit(link, request);
-    });
-    if (!goOn) request.stalled = true;
-    else if (!request.stalled && request.owed >= STREAM_WINDOW / 4) this.#credit(link, request);
-  }
-
-  #credit(link: WorkerLink, request: InFlight): void {
-    if (request.owed === 0 || request.worker !== link || request.stage !== "streaming") return;
-    link.post({ type: "credit", slot: request.slot, chunks: request.owed });
-    request.owed = 0;
-  }
-
-  /** Tells a worker that nobody waits for this request any more. */
-  #callOff(request: InFlight, reason: AbortReason): void {
-    request.worker?.post({ type: "abort", slot: request.slot, reason });
-  }
-
-  #release(link: WorkerLink, slot: number): InFlight | undefined {
-    const request = link.release(slot);
-    if (request === undefined) return undefined;
-    link.discharge(request);
-    this.#ended(request);
-    request.feed?.stop();
-    this.queue.leave(request);
-    return request;
-  }
-
-  #requeue(request: InFlight): void {
-    request.worker = null;
-    request.slot = -1;
-    request.learnt = false;
-    request.feed?.detach();
-    request.feed = null;
-    this.queue.addFirst(request);
-  }
-
-  /** No worker has it any more. */
-  #ended(request: InFlight): void {
-    this.active--;
-    request.route.running--;
-    if (request.abandoned) this.abandoned--;
-  }
-
-  #afterRelease(link: WorkerLink): void {
-    if (this.queue.length > 0) this.#schedule();
-    if (link.count === 0 || link.state === "draining") this.#options.onIdle(link);
-  }
-
-  #settle(request: InFlight, status: number, outcome: Outcome): void {
-    request.stage = "settled";
-    this.#settled(request, status, outcome);
-  }
-
-  #settled(request: InFlight, status: number, outcome: Outcome): void {
-    this.#options.onSettled(request, status, outcome);
-  }
-
-  #refuse(request: InFlight, detail: string, outcome: Outcome): void {
-    const { costUs, samples } = request.route.cost;
-    const seconds = retryAfterSeconds(this.queue.length, samples === 0 ? UNKNOWN_US : costUs, this.links.length);
-    this.fail(request, 503, detail, outcome, `retry-after\n${seconds}`);
   }
 
   readonly #place = (request: InFlight, kind: CostClass): boolean => {
@@ -421,22 +247,25 @@ export class Dispatcher {
     const at = place(load, this.links, this.#now - this.#lastLight < LIGHT_MEMORY_MS);
     const link = at === -1 ? undefined : this.links[at];
     if (link === undefined) return false;
-    link.take(request, this.#now);
-    this.active++;
-    request.route.running++;
+    link.take(request, kind !== "light", this.#now);
+    this.#custody.taken(request);
+    const { placements } = this.#options;
+    placements[at] ??= { light: 0, unknown: 0, heavy: 0 };
+    (placements[at] as Record<CostClass, number>)[kind]++;
     if (kind !== "light") link.charge(request, "exclusive", cost.costUs);
     else if (cost.async) link.charge(request, "awaiting", 0);
     else link.charge(request, "expected", cost.costUs);
     if (request.bodyStream !== null) {
       request.feed = new BodyFeed(request, link, (status, detail) => this.#bodyFailed(request, status, detail));
     }
+    if (this.#ending) this.#custody.callOff(request, "shutdown");
     return true;
   };
 
   #bodyFailed(request: InFlight, status: 400 | 413, detail: string): void {
     if (request.stage === "settled") return;
-    this.#callOff(request, "client-gone");
-    this.fail(request, status, detail, "answered");
+    this.#custody.callOff(request, "client-gone");
+    this.#answers.fail(request, status, detail, "answered");
   }
 
   #schedule(): void {

@@ -1,10 +1,12 @@
 /** The request engine: the current generation of workers, its routes, and what is counted. */
 import { HttpError, ServerStateError } from "../errors.ts";
 import type { LogWireMessage } from "../logs/wire.ts";
-import { type EngineLog, Generation } from "./generation.ts";
+import { Generation } from "./generation.ts";
+import type { EngineLog } from "./generation-options.ts";
 import type { HostPool } from "./host-pool.ts";
 import type { InFlight, MainRoute, Outcome } from "./in-flight.ts";
 import { MainHost } from "./main-host.ts";
+import type { CostClass } from "./route-cost.ts";
 import { Router } from "./router.ts";
 import type { EngineStats, RequestRecord, RestartReason } from "./stats.ts";
 import type { ToWorker, WorkerData } from "./wire.ts";
@@ -18,6 +20,7 @@ export interface EngineOptions {
   readonly timeoutMs: number;
   readonly bodyLimitBytes: number;
   readonly memoryLimitMb: number;
+  readonly startTimeoutMs: number;
   readonly workerData: Omit<WorkerData, "app" | "plugins">;
   readonly log: EngineLog;
   receiveLog(message: LogWireMessage): void;
@@ -64,6 +67,8 @@ export class Engine {
   #number = 0;
   #kills = 0;
   #draining = false;
+  /** For all generations: counters never go down. */
+  readonly #placements: Record<CostClass, number>[] = [];
   readonly #idPrefix: string;
 
   constructor(options: EngineOptions) {
@@ -91,6 +96,7 @@ export class Engine {
     if (before === undefined) return;
     const { generation } = before;
     this.#old.add(generation);
+    before.mainHost?.endEndless();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, drainTimeoutMs);
@@ -154,6 +160,7 @@ export class Engine {
   /** Takes no more; resolves when nothing runs any more. */
   async drained(): Promise<void> {
     this.#draining = true;
+    this.#version?.mainHost?.endEndless();
     await Promise.all([...this.#generations()].map((generation) => generation.drained(1001)));
   }
 
@@ -179,9 +186,9 @@ export class Engine {
     for (const one of this.#generations()) {
       total += one.workers.size + one.startingCount;
       queued += one.dispatcher.queue.length;
-      active += one.dispatcher.active;
-      takenBack += one.dispatcher.takenBack;
-      rerun += one.dispatcher.rerun;
+      active += one.dispatcher.custody.active;
+      takenBack += one.dispatcher.custody.takenBack;
+      rerun += one.dispatcher.custody.rerun;
       for (const link of one.workers) {
         if (link.state === "ready" && one === generation) ready++;
         if (link.blocked) blocked++;
@@ -202,6 +209,7 @@ export class Engine {
       outcomes: { ...this.#outcomes },
       restarts: { ...this.#restarts },
       kills: this.#kills,
+      placements: this.#placements.map((kinds) => ({ ...kinds })),
       takenBack,
       rerun,
       generation: this.#number,
@@ -226,8 +234,17 @@ export class Engine {
   }
 
   async #boot(app: EngineApp): Promise<Version> {
-    const { hostPool, workerModule, maxWorkers, maxQueue, timeoutMs, bodyLimitBytes, memoryLimitMb, log } =
-      this.#options;
+    const {
+      hostPool,
+      workerModule,
+      maxWorkers,
+      maxQueue,
+      timeoutMs,
+      bodyLimitBytes,
+      memoryLimitMb,
+      startTimeoutMs,
+      log,
+    } = this.#options;
     const number = ++this.#number;
     const workerData: WorkerData = { ...this.#options.workerData, app: app.app, plugins: app.plugins };
     const generation = new Generation({
@@ -240,6 +257,8 @@ export class Engine {
       timeoutMs,
       bodyLimitBytes,
       memoryLimitMb,
+      startTimeoutMs,
+      placements: this.#placements,
       log,
       receiveLog: this.#options.receiveLog,
       onSettled: this.#onSettled,

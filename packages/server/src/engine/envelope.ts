@@ -10,6 +10,8 @@ export const STREAMED_BODY = 1;
 export interface RequestEnvelope {
   readonly slot: number;
   readonly route: number;
+  /** Main has set a thread aside for it and wants to hear when it awaits, and the thread is free for others. */
+  readonly watched: boolean;
   readonly method: string;
   readonly url: string;
   /** `name\nvalue\n...`, as the client wrote them. */
@@ -25,6 +27,7 @@ export function pushRequest(
   batch: unknown[],
   slot: number,
   route: number,
+  watched: boolean,
   method: string,
   url: string,
   headers: string,
@@ -32,14 +35,21 @@ export function pushRequest(
   id: string | number,
   body: RequestEnvelope["body"],
 ): void {
-  batch.push(slot, route, method, url, headers, ip, id, body);
+  batch.push(slot, watched ? -1 - route : route, method, url, headers, ip, id, body);
+}
+
+/** The route of the request whose fields begin at `at`. */
+export function routeAt(batch: readonly unknown[], at: number): number {
+  const packed = batch[at + 1] as number;
+  return packed < 0 ? -1 - packed : packed;
 }
 
 /** The request whose fields begin at `at`. */
 export function readRequest(batch: readonly unknown[], at: number): RequestEnvelope {
   return {
     slot: batch[at] as number,
-    route: batch[at + 1] as number,
+    route: routeAt(batch, at),
+    watched: (batch[at + 1] as number) < 0,
     method: batch[at + 2] as string,
     url: batch[at + 3] as string,
     headers: batch[at + 4] as string,

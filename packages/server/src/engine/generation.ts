@@ -3,43 +3,19 @@
  * and drains the first.
  */
 import { RouteTableMismatchError, WorkerStartError } from "../errors.ts";
-import type { LogWireMessage } from "../logs/wire.ts";
 import { Dispatcher } from "./dispatcher.ts";
-import type { HostedPool, HostedWorker, HostPool, WorkerExit } from "./host-pool.ts";
+import type { GenerationOptions } from "./generation-options.ts";
+import type { HostedPool, HostedWorker, WorkerExit } from "./host-pool.ts";
 import type { InFlight, MainRoute, Outcome } from "./in-flight.ts";
-import { RouteCost } from "./route-cost.ts";
+import { mainRoutes } from "./main-routes.ts";
 import { type RouteInfo, sameRoutes } from "./route-info.ts";
 import { SpawnPolicy } from "./spawn-policy.ts";
-import type { RestartReason } from "./stats.ts";
 import { Watchdog } from "./watchdog.ts";
-import type { FromWorker, WorkerData } from "./wire.ts";
+import type { FromWorker } from "./wire.ts";
 import { WorkerLink } from "./worker-link.ts";
 
-/** What a generation writes to its log. */
-export interface EngineLog {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
-
-export interface GenerationOptions {
-  readonly number: number;
-  readonly hostPool: HostPool;
-  readonly workerModule: string;
-  readonly workerData: WorkerData;
-  readonly maxWorkers: number;
-  readonly maxQueue: number;
-  readonly timeoutMs: number;
-  readonly bodyLimitBytes: number;
-  readonly memoryLimitMb: number;
-  readonly log: EngineLog;
-  receiveLog(message: LogWireMessage): void;
-  onSettled(request: InFlight, status: number, outcome: Outcome): void;
-  onRestart(reason: RestartReason): void;
-  onKill(): void;
-  idOf(request: InFlight): string;
-}
-
+/** At boot the first worker is alone for so long. */
+const OTHERS_AFTER_MS = 30;
 const MIB = 1024 * 1024;
 
 export class Generation {
@@ -94,9 +70,23 @@ export class Generation {
     const ready = new Promise<void>((resolve, reject) => {
       this.#firstReady = { resolve, reject };
     });
+    const { startTimeoutMs } = this.#options;
+    const timer = setTimeout(() => {
+      this.#firstReady?.reject(
+        new WorkerStartError(
+          `No request thread was ready after ${startTimeoutMs} ms: the app's top level, or an onWorkerStart, has not finished.`,
+        ),
+      );
+      this.#firstReady = undefined;
+    }, startTimeoutMs);
     this.#spawn();
-    await ready;
-    this.#ensure();
+    try {
+      await ready;
+    } finally {
+      clearTimeout(timer);
+    }
+    // The server is to listen first: the other threads' start would take the cores that this needs.
+    this.#spawnIn(this.#options.number === 1 ? OTHERS_AFTER_MS : 0);
   }
 
   /** A request has been taken in. */
@@ -107,7 +97,7 @@ export class Generation {
   /** Takes no more requests and closes WebSockets with this code; resolves when the requests that are there have ended. */
   drained(socketCode: 1001 | 1012): Promise<void> {
     this.#draining = true;
-    this.dispatcher.closeSockets(
+    this.dispatcher.endEndless(
       socketCode,
       socketCode === 1001 ? "The server is shutting down" : "The server has new code",
     );
@@ -203,23 +193,11 @@ export class Generation {
 
   #learnRoutes(infos: readonly RouteInfo[]): void {
     this.#infos = infos;
-    this.routes = infos.map((info, index): MainRoute => {
-      return {
-        index,
-        info,
-        cost: new RouteCost(),
-        counts: { method: info.method, path: info.path, requests: 0, byClass: [0, 0, 0, 0, 0, 0] },
-        timeoutMs: info.timeoutMs ?? this.#options.timeoutMs,
-        bodyLimitBytes: info.bodyLimitBytes ?? this.#options.bodyLimitBytes,
-        streamLimitBytes: info.bodyLimitBytes ?? Number.POSITIVE_INFINITY,
-        running: 0,
-        admitted: 0,
-        waiting: [],
-      };
-    });
+    this.routes = mainRoutes(infos, this.#options);
     this.dispatcher = new Dispatcher({
       routes: this.routes,
       maxQueue: this.#options.maxQueue,
+      placements: this.#options.placements,
       onSettled: (request, status, outcome) => {
         this.#options.onSettled(request, status, outcome);
         this.#checkIdle();
@@ -321,6 +299,7 @@ export class Generation {
     link.reason = reason;
     this.dispatcher.takeBack(link);
     this.dispatcher.remove(link);
+    this.dispatcher.endEndlessOf(link, 1012, "The server replaces its thread");
     this.#ensure();
     this.#onIdle(link);
   }
@@ -377,7 +356,7 @@ export class Generation {
 
   #checkIdle(): void {
     if (this.#idle === undefined) return;
-    if (this.dispatcher.active > this.dispatcher.abandoned || this.dispatcher.queue.length > 0) return;
+    if (this.dispatcher.custody.active > this.dispatcher.custody.abandoned || this.dispatcher.queue.length > 0) return;
     const idle = this.#idle;
     this.#idle = undefined;
     idle();

@@ -53,12 +53,19 @@ export class MainHost {
     this.#slots.markSent(slot);
     const batch: unknown[] = [];
     const { route, method, url, headers, ip, id, body } = request;
-    pushRequest(batch, slot, route.index, method, url, headers, ip, id, body);
+    pushRequest(batch, slot, route.index, false, method, url, headers, ip, id, body);
     this.#host.receive({ type: "requests", batch });
   }
 
   abort(request: InFlight): void {
     this.#host.receive({ type: "abort", slot: request.slot, reason: "client-gone" });
+  }
+
+  /** Event streams end. */
+  endEndless(): void {
+    for (const request of this.#requests) {
+      if (request !== undefined) this.#host.receive({ type: "abort", slot: request.slot, reason: "shutdown" });
+    }
   }
 
   async stop(): Promise<void> {

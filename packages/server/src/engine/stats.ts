@@ -46,6 +46,8 @@ export interface EngineStats {
   readonly restarts: Readonly<Record<RestartReason, number>>;
   /** Threads terminated by the engine. */
   readonly kills: number;
+  /** Requests sent to workers: an entry for each place (light ones go to the first, heavy ones to the last), by kind. */
+  readonly placements: readonly Readonly<Record<"light" | "unknown" | "heavy", number>>[];
   /** Requests taken back from a blocked worker before it had begun them. */
   readonly takenBack: number;
   /** Safe requests run a second time after their thread was lost. */

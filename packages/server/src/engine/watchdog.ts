@@ -65,7 +65,7 @@ export class Watchdog {
     const now = performance.now();
     for (const link of this.#workers()) if (link.count > 0 || link.blocked) this.#look(link, now);
     this.#dispatcher.expire(now);
-    if (this.#dispatcher.active > 0 || this.#dispatcher.queue.length > 0) this.#idleTicks = 0;
+    if (this.#dispatcher.custody.active > 0 || this.#dispatcher.queue.length > 0) this.#idleTicks = 0;
     else if (++this.#idleTicks > 100) this.stop();
   };
 

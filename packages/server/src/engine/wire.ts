@@ -14,7 +14,10 @@ export type AbortReason = "client-gone" | "timeout" | "shutdown";
 export type ToWorker =
   /** Requests in the order in which to begin them; see envelope.ts. */
   | { readonly type: "requests"; readonly batch: readonly unknown[] }
-  /** The request's `ctx.signal` shall abort; a stream's generator shall end. */
+  /**
+   * The request's `ctx.signal` shall abort; a stream's generator shall end. With "shutdown" only event streams, which would
+   * not end by themselves; whatever else runs is finished.
+   */
   | { readonly type: "abort"; readonly slot: number; readonly reason: AbortReason }
   /** A piece of a streamed request body. */
   | { readonly type: "body-chunk"; readonly slot: number; readonly chunk: Uint8Array }

@@ -19,7 +19,6 @@ export type LinkState =
 export class WorkerLink implements WorkerLoad {
   readonly hosted: HostedWorker;
   readonly slots: Slots;
-  readonly bornAt: number;
   readonly requests: (InFlight | undefined)[] = [];
   state: LinkState = "ready";
   /** Its thread is held by somebody: nothing new goes there. */
@@ -51,7 +50,6 @@ export class WorkerLink implements WorkerLoad {
   constructor(hosted: HostedWorker, buffer: SharedArrayBuffer, now: number) {
     this.hosted = hosted;
     this.slots = new Slots(buffer);
-    this.bornAt = now;
     this.movedAt = now;
   }
 
@@ -70,7 +68,7 @@ export class WorkerLink implements WorkerLoad {
   }
 
   /** Puts a request into the batch of this turn. */
-  take(request: InFlight, now: number): void {
+  take(request: InFlight, watched: boolean, now: number): void {
     const slot = this.#free.pop() ?? this.high++;
     this.requests[slot] = request;
     this.count++;
@@ -82,7 +80,7 @@ export class WorkerLink implements WorkerLoad {
     request.threadName = this.hosted.thread.name;
     this.slots.markSent(slot);
     const { route, method, url, headers, ip, id, body } = request;
-    pushRequest(this.#batch, slot, route.index, method, url, headers, ip, id, body);
+    pushRequest(this.#batch, slot, route.index, watched, method, url, headers, ip, id, body);
   }
 
   /** Sends the batch. */

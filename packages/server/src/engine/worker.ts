@@ -1,6 +1,7 @@
 /** What runs in each request thread: imports the app, says what it has, and serves what main sends. */
 import type { MessagePort } from "node:worker_threads";
 import { setLogger } from "@duck-ts/runtime";
+import { forwardConsole } from "../logs/forward-console.ts";
 import { createWorkerLogger } from "../logs/worker-logger.ts";
 import { Slots } from "./slots.ts";
 import type { FromWorker, ToWorker, WorkerData } from "./wire.ts";
@@ -27,6 +28,8 @@ export async function start(context: {
   setLogger(log as never);
   const app = await loadApp(data.app, data.plugins);
   await app.start();
+  // Not before: nobody listens to the port until the thread is ready, and what a failing start has printed must be seen.
+  forwardConsole((message) => post({ type: "log", message }));
   const slots = new Slots();
   const { development, idPrefix } = data;
   const host = new RequestHost({ routes: app.routes, onError: app.onError, development, idPrefix, log, slots, post });

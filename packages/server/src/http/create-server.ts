@@ -29,6 +29,9 @@ import { RequestGate } from "./request-gate.ts";
 import { attachSockets } from "./socket-upgrade.ts";
 import { forwardedReader } from "./trust-proxy.ts";
 
+/** The app's top level and `onWorkerStart` are anybody's code: where they never end, neither would the start. */
+const START_TIMEOUT_MS = 60_000;
+
 /** What `createServer` takes beside the configuration. */
 export interface CreateServerOptions {
   /** The folder that relative paths in the configuration start from. Default: the current one. */
@@ -39,6 +42,8 @@ export interface CreateServerOptions {
   readonly resolved?: ResolvedConfig;
   /** @internal Another source of threads, for tests. */
   readonly hostPool?: HostPool;
+  /** @internal How long a start may take; default 60000. */
+  readonly startTimeoutMs?: number;
 }
 
 /** What a shutdown came to. */
@@ -85,6 +90,7 @@ export async function createServer(config: DuckConfig, options: CreateServerOpti
     hostPool: options.hostPool ?? defaultHostPool,
     workerModule,
     ...requestHandling,
+    startTimeoutMs: options.startTimeoutMs ?? START_TIMEOUT_MS,
     bodyLimitBytes: settings.bodyLimitBytes,
     workerData: {
       development: resolved.development,
@@ -97,9 +103,9 @@ export async function createServer(config: DuckConfig, options: CreateServerOpti
   });
   const started = engine.start(await buildApp(resolved));
   try {
-    await started;
-    return await assemble(resolved, logger, engine);
+    return await assemble(resolved, logger, engine, started);
   } catch (error) {
+    await started.catch(() => undefined);
     await engine.close(0).catch(() => undefined);
     throw error;
   }
@@ -111,7 +117,14 @@ async function buildApp(config: ResolvedConfig): Promise<EngineApp> {
   return { app: prepared.url, plugins: prepared.pluginWorkers };
 }
 
-async function assemble(config: ResolvedConfig, logger: Logger, engine: Engine): Promise<DuckServer> {
+/** Builds Fastify and lets the plugins at it while the first request thread starts. */
+async function assemble(
+  config: ResolvedConfig,
+  logger: Logger,
+  engine: Engine,
+  started: Promise<void>,
+): Promise<DuckServer> {
+  started.catch(() => undefined);
   const forwarded = forwardedReader(config.server.trustProxy);
   const gate = new RequestGate({ engine, forwarded, stallTimeoutMs: config.server.requestTimeoutMs });
   const newId = (request: IncomingMessage): string => {
@@ -148,6 +161,8 @@ async function assemble(config: ResolvedConfig, logger: Logger, engine: Engine):
     report: () => report(engine.stats()),
   };
   const { management } = config;
+  // From here on it matters which routes the app has.
+  await started;
   await managementPlugin(fastify, {
     settings: management,
     source,
@@ -155,7 +170,7 @@ async function assemble(config: ResolvedConfig, logger: Logger, engine: Engine):
     appHas: (path) => engine.router.find("GET", path)?.info.kind === "http",
   });
   await app.open();
-  attachSockets(app.server, engine, gate);
+  await attachSockets(app.server, engine, gate);
 
   let url: string | undefined;
   let listening = false;
@@ -202,7 +217,7 @@ async function assemble(config: ResolvedConfig, logger: Logger, engine: Engine):
       const next = reloading.then(async () => {
         if (closing !== undefined) throw new ServerStateError("The server is closing.");
         await engine.reload(await buildApp(config), config.server.shutdownTimeoutMs);
-        attachSockets(app.server, engine, gate);
+        await attachSockets(app.server, engine, gate);
       });
       reloading = next.catch(() => undefined);
       return next;
@@ -213,7 +228,7 @@ async function assemble(config: ResolvedConfig, logger: Logger, engine: Engine):
 }
 
 function report(stats: EngineStats) {
-  const { workers, queued, active, outcomes, kills, restarts } = stats;
+  const { workers, queued, active, outcomes, kills, restarts, placements } = stats;
   return {
     workers: {
       wanted: workers.wanted,
@@ -225,6 +240,7 @@ function report(stats: EngineStats) {
     queued,
     inFlight: active,
     rejected: outcomes["queue-full"],
+    placements,
   };
 }
 
@@ -238,8 +254,24 @@ async function bind({ fastify, server }: FastifyApp, config: ResolvedConfig): Pr
     });
     return;
   }
-  await fastify.listen(host.startsWith("unix:") ? { path: host.slice(5) } : { host, port });
+  // Where the server listens is said by whoever started it, once; Fastify has no switch for its own line.
+  const { log } = fastify;
+  const { info } = log;
+  log.info = ((first: unknown, ...rest: unknown[]) => {
+    if (first !== FASTIFY_LISTENS) (info as (...all: unknown[]) => void).call(log, first, ...rest);
+  }) as typeof info;
+  const listenTextResolver = (): string => FASTIFY_LISTENS;
+  try {
+    await fastify.listen({
+      ...(host.startsWith("unix:") ? { path: host.slice(5) } : { host, port }),
+      listenTextResolver,
+    });
+  } finally {
+    log.info = info;
+  }
 }
+
+const FASTIFY_LISTENS = "Fastify listens";
 
 function urlOf(config: ResolvedConfig, address: AddressInfo | string | null): string {
   const { host, https } = config.server;

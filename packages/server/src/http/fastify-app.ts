@@ -17,7 +17,8 @@ import { problem, problemOf } from "../app/problem.ts";
 import type { ResolvedConfig } from "../config/types.ts";
 import type { MainRoute } from "../engine/in-flight.ts";
 import { FastifySink } from "./fastify-sink.ts";
-import { hasTwoHosts, parserAnswer } from "./hygiene.ts";
+import { parserAnswer, whyRefused } from "./hygiene.ts";
+import { asFastifysOwn, lazyCompilers } from "./lazy-compilers.ts";
 import { RawSink } from "./raw-sink.ts";
 import type { RequestGate } from "./request-gate.ts";
 
@@ -62,7 +63,7 @@ export interface FastifyApp {
 /** Makes the server and Fastify over it. Plugins are registered on `fastify` between this and `open()`. */
 export function createFastifyApp(options: FastifyAppOptions): FastifyApp {
   const { config, logger, gate } = options;
-  const { https, requestTimeoutMs, keepAliveTimeoutMs, bodyLimitBytes, trustProxy } = config.server;
+  const { https, headersTimeoutMs, requestTimeoutMs, keepAliveTimeoutMs, bodyLimitBytes, trustProxy } = config.server;
   let hooked = false;
   let opened = false;
   let server: Server | undefined;
@@ -93,6 +94,7 @@ export function createFastifyApp(options: FastifyAppOptions): FastifyApp {
     genReqId: (request) => options.newId(request as IncomingMessage),
     forceCloseConnections: false,
     exposeHeadRoutes: true,
+    schemaController: { compilersFactory: lazyCompilers() as never },
     clientErrorHandler(error, socket) {
       if (error.code === "ECONNRESET" || socket.destroyed || !socket.writable) {
         socket.destroy();
@@ -101,11 +103,12 @@ export function createFastifyApp(options: FastifyAppOptions): FastifyApp {
       socket.end(parserAnswer(error.code), () => socket.destroy());
     },
     serverFactory(handler) {
+      const soonest = Math.min(headersTimeoutMs || requestTimeoutMs, requestTimeoutMs || headersTimeoutMs);
       const settings = {
         requestTimeout: requestTimeoutMs,
-        headersTimeout: Math.min(requestTimeoutMs === 0 ? 60_000 : requestTimeoutMs, 60_000),
+        headersTimeout: headersTimeoutMs === 0 ? 0 : soonest,
         keepAliveTimeout: keepAliveTimeoutMs,
-        connectionsCheckingInterval: Math.max(50, Math.min(1000, Math.floor(requestTimeoutMs / 10))),
+        connectionsCheckingInterval: Math.max(50, Math.min(1000, Math.floor(soonest / 10))),
         requireHostHeader: true,
         noDelay: true,
         // Where Node knows it (24.9 on): an offer of h2c is no reason not to answer in HTTP/1.1.
@@ -116,6 +119,7 @@ export function createFastifyApp(options: FastifyAppOptions): FastifyApp {
         https === undefined
           ? createHttpServer(settings, listener(handler))
           : (createHttpsServer({ ...settings, ...tls(https) }, listener(handler)) as unknown as Server);
+      made.maxHeadersCount = 0;
       made.on("checkContinue", listener(handler));
       server ??= made;
       return made;
@@ -142,6 +146,7 @@ export function createFastifyApp(options: FastifyAppOptions): FastifyApp {
     },
   }) as unknown as FastifyInstance;
 
+  asFastifysOwn(fastify);
   fastify.setErrorHandler((error: Error, request, reply) => {
     const said = problemOf(error, config.development, request.id);
     if (said.status >= 500) request.log.error({ err: error }, "A plugin failed");
@@ -168,12 +173,14 @@ export function createFastifyApp(options: FastifyAppOptions): FastifyApp {
       await fastify.register(async (child) => routeApp(child, gate, freeMethods(fastify, gate)));
       answerTheRest(fastify, options);
       fastify.addHook("onRequest", async (request, reply) => {
-        if (hasTwoHosts(request.raw.rawHeaders)) {
+        const refused = whyRefused(request.raw);
+        if (refused !== undefined) {
           reply.raw.shouldKeepAlive = false;
+          const [status, detail] = refused;
           await reply
-            .code(400)
+            .code(status)
             .type(PROBLEM)
-            .send(JSON.stringify(problem(400, "The request has two Host headers.")));
+            .send(JSON.stringify(problem(status, detail, { requestId: request.id })));
         }
       });
       await fastify.ready();
@@ -239,7 +246,7 @@ function answerTheRest(fastify: FastifyInstance, options: FastifyAppOptions): vo
     fastify.setNotFoundHandler((request, reply) => {
       const { method, url } = request.raw;
       const app = gate.isFetchApp ? gate.find(method ?? "GET", url ?? "/") : undefined;
-      if (app !== undefined && !hasTwoHosts(request.raw.rawHeaders)) {
+      if (app !== undefined) {
         gate.enter(request.raw, reply.raw, app, new FastifySink(reply, gate));
         return reply;
       }

@@ -1,13 +1,28 @@
 /** What Node's parser lets through and RFC 9112 does not. Pure. */
 
 /** Two Host headers: a request that two parties may read differently. RFC 9112 3.2. */
-export function hasTwoHosts(rawHeaders: readonly string[]): boolean {
+function hasTwoHosts(rawHeaders: readonly string[]): boolean {
   let hosts = 0;
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] as string;
     if (name.length === 4 && (name === "Host" || name === "host" || name.toLowerCase() === "host")) hosts++;
   }
   return hosts > 1;
+}
+
+/** More headers than this are refused; Node by itself would silently leave some out. */
+const MOST_HEADERS = 1000;
+
+/** Why a request that the parser took is refused all the same: status and words; undefined for nearly all. */
+export function whyRefused(request: {
+  readonly rawHeaders: readonly string[];
+  readonly httpVersionMajor: number;
+}): readonly [status: 400 | 431, detail: string] | undefined {
+  const { rawHeaders } = request;
+  if (hasTwoHosts(rawHeaders)) return [400, "The request has two Host headers."];
+  if (request.httpVersionMajor !== 1) return [400, "The request is not HTTP/1.0 or HTTP/1.1."];
+  if (rawHeaders.length > 2 * MOST_HEADERS) return [431, `The request has more than ${MOST_HEADERS} headers.`];
+  return undefined;
 }
 
 /** `http://host/path` is `/path`; RFC 9112 3.2.2 has servers accept it. What is in origin form stays as it is. */

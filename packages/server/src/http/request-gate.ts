@@ -11,7 +11,7 @@ import { InFlight, type MainRoute, type ReplySink, type SocketSink } from "../en
 import { STREAM_BODY_ABOVE_BYTES } from "../engine/wire.ts";
 import { type Collected, collectBody } from "./collect-body.ts";
 import { Connection } from "./connection.ts";
-import { hasTwoHosts, originForm } from "./hygiene.ts";
+import { originForm, whyRefused } from "./hygiene.ts";
 import type { ServerPhase } from "./server-phase.ts";
 
 /** Ids that are taken over from `x-request-id`. */
@@ -62,9 +62,10 @@ export class RequestGate implements ServerPhase {
       this.#refuse(request, route, sink, arrivedAt, 503, "The server is shutting down.", "retry-after\n1");
       return;
     }
-    if (hasTwoHosts(request.rawHeaders)) {
+    const refused = whyRefused(request);
+    if (refused !== undefined) {
       response.shouldKeepAlive = false;
-      this.#refuse(request, route, sink, arrivedAt, 400, "The request has two Host headers.");
+      this.#refuse(request, route, sink, arrivedAt, refused[0], refused[1]);
       return;
     }
     const { headers } = request;

@@ -2,11 +2,11 @@
 import type { IncomingMessage, Server } from "node:http";
 import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
-import { type WebSocket, WebSocketServer } from "ws";
+import type { WebSocket, WebSocketServer } from "ws";
 import { CONTENT_TYPES, type ContentType } from "../app/encode-reply.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { InFlight, MainRoute, ReplySink, SocketSink } from "../engine/in-flight.ts";
-import { hasTwoHosts } from "./hygiene.ts";
+import { whyRefused } from "./hygiene.ts";
 import type { RequestGate } from "./request-gate.ts";
 
 const DEFAULT_MESSAGE_BYTES = 1024 * 1024;
@@ -26,9 +26,10 @@ const attached = new WeakSet<Server>();
  * Answers upgrade requests, where the app has WebSocket routes; called again after a reload, which may have brought some.
  * Those of others are left to plugins, or refused.
  */
-export function attachSockets(server: Server, engine: Engine, gate: RequestGate): void {
+export async function attachSockets(server: Server, engine: Engine, gate: RequestGate): Promise<void> {
   if (!engine.hasSockets || attached.has(server)) return;
   attached.add(server);
+  const { WebSocketServer } = await import("ws");
   const byLimit = new Map<number, WebSocketServer>();
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     const route = engine.router.find("GET", request.url ?? "/");
@@ -37,7 +38,7 @@ export function attachSockets(server: Server, engine: Engine, gate: RequestGate)
       return;
     }
     const isWebSocket = request.headers.upgrade?.toLowerCase() === "websocket";
-    if (!isWebSocket || hasTwoHosts(request.rawHeaders)) return refuse(socket, 400);
+    if (!isWebSocket || whyRefused(request) !== undefined) return refuse(socket, 400);
     if (engine.draining) return refuse(socket, 503);
     const limit = route.info.maxMessageBytes ?? DEFAULT_MESSAGE_BYTES;
     let sockets = byLimit.get(limit);
@@ -88,6 +89,10 @@ class MainSocket implements SocketSink, ReplySink {
     this.#pingMs = route.info.pingIntervalMs ?? DEFAULT_PING_MS;
     this.#inFlight = gate.make(request, route, this, performance.now(), null, this);
     duplex.on("error", () => duplex.destroy());
+    duplex.once("close", () => {
+      // Without a handshake nobody else says so.
+      if (this.#socket === undefined) this.#closed(1006, "");
+    });
     this.#upgrade = () => sockets.handleUpgrade(request, duplex, head, (socket) => this.#opened(socket));
     engine.submit(this.#inFlight);
   }
@@ -157,9 +162,13 @@ class MainSocket implements SocketSink, ReplySink {
     socket.on("error", () => undefined);
     socket.on("close", (code: number, reason: Buffer) => {
       clearInterval(this.#pinger);
-      this.#engine.toSocket(this.#inFlight, { type: "socket-closed", slot, code, reason: reason.toString("utf8") });
+      this.#closed(code, reason.toString("utf8"));
     });
     if (this.#pingMs > 0) this.#pinger = setInterval(() => this.#ping(socket), this.#pingMs);
+  }
+
+  #closed(code: number, reason: string): void {
+    this.#engine.toSocket(this.#inFlight, { type: "socket-closed", slot: this.#inFlight.slot, code, reason });
   }
 
   #ping(socket: WebSocket): void {

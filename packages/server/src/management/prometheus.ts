@@ -86,8 +86,16 @@ async function createRegistry(source: ManagementSource, requests: RequestMetrics
     ),
   );
   add(
-    new ReadMetric("duck_placements_total", "counter", "Where requests were placed.", () =>
-      Object.entries(source.report().placements ?? {}).map(([placement, value]) => ({ value, labels: { placement } })),
+    new ReadMetric(
+      "duck_placements_total",
+      "counter",
+      "Requests sent to request threads, by the thread's place and the kind of request.",
+      () =>
+        source
+          .report()
+          .placements.flatMap((kinds, worker) =>
+            Object.entries(kinds).map(([kind, value]) => ({ value, labels: { worker: String(worker), kind } })),
+          ),
     ),
   );
   add(

@@ -23,6 +23,6 @@ export interface EngineReport {
   readonly inFlight: number;
   /** Requests refused because the queue was full. */
   readonly rejected: number;
-  /** Where requests were placed: `idle`, `shared`, `queued`, ... each with a count. */
-  readonly placements?: Readonly<Record<string, number>> | undefined;
+  /** Requests sent to each request thread, the first first, by what was known of their cost. */
+  readonly placements: readonly Readonly<Record<string, number>>[];
 }

@@ -5,6 +5,7 @@ import type { AnyHandler, AnyRoute, RouteOptions } from "../../app/route.ts";
 import type { WebSocketHandlers } from "../../app/web-socket.ts";
 import { AppDefinitionError } from "../../errors.ts";
 import type { RouteInfo } from "../route-info.ts";
+import { readsStream } from "./reads-stream.ts";
 
 /** A route with its code. */
 export interface RunnableRoute {
@@ -123,15 +124,4 @@ function fetchRoute(app: FetchApp): RunnableRoute {
     peakUs: 0,
     samples: 0,
   };
-}
-
-/**
- * Does a handler's own text ask for the request, and for no collected body? What it cannot see (a helper that is handed
- * the context) is what the option `streamBody` is for.
- */
-function readsStream(handler: AnyHandler): boolean {
-  const text = Function.prototype.toString.call(handler);
-  if (!/\brequest\b/.test(text)) return false;
-  const rest = text.replace(/\b\w+\s*\??\.\s*body\b/g, (match) => (/^(?:ctx|context|c)\b/.test(match) ? "body" : ""));
-  return !/\bbody\b/.test(rest);
 }

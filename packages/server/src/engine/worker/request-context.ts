@@ -25,6 +25,8 @@ export class RequestContext implements Context<string, RouteOptions> {
   readonly source: BodySource | undefined;
   /** What the schemas made of the parts they check. */
   validated: ValidatedParts | undefined;
+  /** Its thread is to go: no event stream begins any more. */
+  leaving = false;
   readonly #home: ContextHome;
   #params: Record<string, string> | undefined;
   #query: Record<string, string | string[]> | undefined;

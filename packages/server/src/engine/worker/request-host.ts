@@ -7,7 +7,7 @@ import { requestIdVar } from "../../app/request-id.ts";
 import { validateParts } from "../../app/validation.ts";
 import { HttpError } from "../../errors.ts";
 import type { WorkerLogger } from "../../logs/worker-logger.ts";
-import { REQUEST_FIELDS, readRequest, STREAMED_BODY } from "../envelope.ts";
+import { REQUEST_FIELDS, readRequest, routeAt, STREAMED_BODY } from "../envelope.ts";
 import { AWAITING, DONE, type Slots } from "../slots.ts";
 import type { FromWorker, ToWorker } from "../wire.ts";
 import { BodySource } from "./body-source.ts";
@@ -15,13 +15,12 @@ import type { RunnableRoute } from "./load-app.ts";
 import { ReplyBatch } from "./reply-batch.ts";
 import { RequestContext } from "./request-context.ts";
 import { SocketHost } from "./socket-host.ts";
-import { StreamPump } from "./stream-pump.ts";
+import { isEventStream, StreamPump } from "./stream-pump.ts";
 
 /** A handler that never took longer than this, a few times in a row, is over at once. */
 const BRIEF_US = 300;
-/** So many first requests of a route tell main that they await, and those that held the thread long. */
-const NOTICES = 3;
-const NOTICE_US = 500;
+/** So many have to have been seen before that is believed. */
+const ENOUGH = 4;
 
 export interface RequestHostOptions {
   readonly routes: readonly RunnableRoute[];
@@ -58,6 +57,10 @@ export class RequestHost {
         this.#runAll(message.batch);
         return;
       case "abort":
+        if (message.reason === "shutdown") {
+          this.#leave(message.slot);
+          return;
+        }
         this.#sockets.abort(message.slot);
         this.#open.get(message.slot)?.abort(message.reason);
         this.#pumps.get(message.slot)?.cancel();
@@ -88,15 +91,26 @@ export class RequestHost {
     }
   }
 
+  /** The thread, or the server, is to go: an event stream ends, also one that is only about to begin. */
+  #leave(slot: number): void {
+    const ctx = this.#open.get(slot);
+    if (ctx === undefined) return;
+    ctx.leaving = true;
+    const pump = this.#pumps.get(slot);
+    if (pump?.isEventStream !== true) return;
+    ctx.abort("shutdown");
+    pump.cancel();
+  }
+
   #runAll(batch: readonly unknown[]): void {
     const { slots, routes } = this.#options;
     let skipped: number[] | undefined;
     let now = performance.now();
     for (let at = 0; at < batch.length; at += REQUEST_FIELDS) {
       const slot = batch[at] as number;
-      const route = routes[batch[at + 1] as number];
+      const route = routes[routeAt(batch, at)];
       if (route === undefined) continue;
-      this.#replies.flushBefore(route.samples > NOTICES && route.peakUs < BRIEF_US, now);
+      this.#replies.flushBefore(route.samples >= ENOUGH && route.peakUs < BRIEF_US, now);
       if (!slots.begin(slot)) {
         skipped ??= [];
         skipped.push(slot);
@@ -144,7 +158,7 @@ export class RequestHost {
     }
     this.#open.set(slot, ctx);
     this.#options.slots.leave(slot, AWAITING);
-    if (route.samples <= NOTICES || costUs > NOTICE_US) this.#replies.notice(slot, costUs, ended);
+    if (envelope.watched) this.#replies.notice(slot, costUs, ended);
     void this.#settle(outcome, ctx, costUs, safe);
     return ended;
   }
@@ -199,7 +213,7 @@ export class RequestHost {
     try {
       reply = await outcome;
       if (reply.stream !== null) {
-        if (ctx.envelope.method === "HEAD" || ctx.aborted) {
+        if (ctx.envelope.method === "HEAD" || ctx.aborted || (ctx.leaving && isEventStream(reply))) {
           reply.stream.return();
           reply = { ...reply, stream: null };
         } else if (await this.#stream(reply, ctx, costUs)) return;

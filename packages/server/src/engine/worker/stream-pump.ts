@@ -44,6 +44,10 @@ export class StreamPump {
     this.#hooks = hooks;
   }
 
+  get isEventStream(): boolean {
+    return isEventStream(this.#reply);
+  }
+
   /** Main has taken so many pieces. */
   credit(chunks: number): void {
     this.#credit += chunks;
@@ -201,6 +205,11 @@ export class StreamPump {
       // What a generator's finally throws has nobody left to hear it.
     }
   }
+}
+
+/** Server-sent events: a stream that is meant never to end, and whose client connects again when it does. */
+export function isEventStream({ headers }: EncodedReply): boolean {
+  return headers !== null && /(?:^|\n)content-type\ntext\/event-stream/i.test(headers);
 }
 
 function bytesOf(value: unknown): Uint8Array {

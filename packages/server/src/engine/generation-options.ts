@@ -1,0 +1,36 @@
+/** What a generation of workers is made with. */
+import type { LogWireMessage } from "../logs/wire.ts";
+import type { HostPool } from "./host-pool.ts";
+import type { InFlight, Outcome } from "./in-flight.ts";
+import type { CostClass } from "./route-cost.ts";
+import type { RestartReason } from "./stats.ts";
+import type { WorkerData } from "./wire.ts";
+
+/** What a generation writes to its log. */
+export interface EngineLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export interface GenerationOptions {
+  readonly number: number;
+  readonly hostPool: HostPool;
+  readonly workerModule: string;
+  readonly workerData: WorkerData;
+  readonly maxWorkers: number;
+  readonly maxQueue: number;
+  readonly timeoutMs: number;
+  readonly bodyLimitBytes: number;
+  readonly memoryLimitMb: number;
+  /** How long the first worker may take to be ready. */
+  readonly startTimeoutMs: number;
+  /** See the dispatcher's. */
+  readonly placements: Record<CostClass, number>[];
+  readonly log: EngineLog;
+  receiveLog(message: LogWireMessage): void;
+  onSettled(request: InFlight, status: number, outcome: Outcome): void;
+  onRestart(reason: RestartReason): void;
+  onKill(): void;
+  idOf(request: InFlight): string;
+}
