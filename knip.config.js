@@ -13,8 +13,8 @@ const packages = Object.fromEntries(
 );
 
 export default {
-  // scripts/tool.mjs finds these by name.
-  ignoreDependencies: ["publint", "@arethetypeswrong/cli"],
+  // scripts/tool.mjs and tests find these by name.
+  ignoreDependencies: ["publint", "@arethetypeswrong/cli", "playwright-core", "tsx"],
   workspaces: {
     ".": {
       entry: ["scripts/*.mjs", "test/**/*.{test,test-d}.ts", "test/**/fixtures/**"],
@@ -23,7 +23,7 @@ export default {
       ignoreDependencies: [/^@duck-ts\//],
     },
     ...packages,
-    "apps/demo": { entry: ["duck.config.ts", "src/app.ts", "test/**/*.ts"], project: ["**/*.ts"] },
-    bench: { ignoreDependencies: [/^@duck-ts\//], entry: ["*.{ts,mts,js,mjs}"], project: ["**/*.{ts,mts,js,mjs}"] },
+    "apps/demo": { entry: ["duck.config.ts", "src/app.ts"], project: ["**/*.ts"] },
+    bench: { entry: ["*.{ts,mts,js,mjs}"], project: ["**/*.{ts,mts,js,mjs}"] },
   },
 };

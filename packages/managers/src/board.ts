@@ -50,7 +50,7 @@ export const CLAIMED_BY = 1;
  */
 export const CLAIMS = 64;
 /** The task whose turn it is: its submitter's thread and number. Holds from before the task's module is imported. */
-export const RUN_THREAD: number = CLAIMS;
+export const RUN_THREAD: number = CLAIMS + 0;
 export const RUN_CALL: number = CLAIMS + 1;
 export const RUN_STATE: number = CLAIMS + 2;
 export const EXIT_CODE: number = CLAIMS + 3;
@@ -159,7 +159,7 @@ export function lagMs(head: Words): number {
   if (Atomics.load(head, OUTSTANDING) === 0) return 0;
   const measured = Atomics.load(head, LAG_US) / 1000;
   const beat = Atomics.load(head, LAST_BEAT);
-  const silent = beat === 0 ? 0 : ((Date.now() & 0x7fffffff) - beat) - BEAT_MS;
+  const silent = beat === 0 ? 0 : (Date.now() & 0x7fffffff) - beat - BEAT_MS;
   return Math.max(measured, silent, 0);
 }
 

@@ -7,7 +7,10 @@ export class ManagerNotFound extends DuckError {
   /** The threads that were asked, the current one first, each with the ids it has. */
   readonly asked: readonly string[];
   constructor(what: string, asked: readonly string[]) {
-    super("DUCK_MANAGER_NOT_FOUND", `No ${what} in this thread's lineage. Asked:\n${asked.map((line) => `  ${line}`).join("\n")}\nCreate it in one of these threads, or leave out strictlyGet to create it here.`);
+    super(
+      "DUCK_MANAGER_NOT_FOUND",
+      `No ${what} in this thread's lineage. Asked:\n${asked.map((line) => `  ${line}`).join("\n")}\nCreate it in one of these threads, or leave out strictlyGet to create it here.`,
+    );
     this.asked = asked;
   }
 }
@@ -22,7 +25,10 @@ export class ManagerNotRunning extends DuckError {
 /** `start()` on a manager that runs. Nothing was changed. */
 export class ManagerAlreadyRunning extends DuckError {
   constructor(manager: string) {
-    super("DUCK_MANAGER_ALREADY_RUNNING", `${manager} is running already. Use it as it is, or stop() it first; check \`state\` before start().`);
+    super(
+      "DUCK_MANAGER_ALREADY_RUNNING",
+      `${manager} is running already. Use it as it is, or stop() it first; check \`state\` before start().`,
+    );
   }
 }
 
@@ -58,7 +64,10 @@ export class UnknownAsyncTaskError extends DuckError {
 export class QueueFullError extends DuckError {
   readonly maxQueue: number;
   constructor(manager: string, maxQueue: number) {
-    super("DUCK_QUEUE_FULL", `The queue of ${manager} is full (maxQueue ${maxQueue}). Wait for tasks to finish, raise maxQueue, or shed load.`);
+    super(
+      "DUCK_QUEUE_FULL",
+      `The queue of ${manager} is full (maxQueue ${maxQueue}). Wait for tasks to finish, raise maxQueue, or shed load.`,
+    );
     this.maxQueue = maxQueue;
   }
 }
@@ -75,7 +84,9 @@ export class UsedWhileImportingError extends DuckError {
 
 /** The channel was closed: by `close()`, or because the thread that consumes it has ended. */
 export class ChannelClosed extends DuckError {
-  constructor(message = "The channel is closed and everything that was put into it has been taken. Stop reading, or make a new channel.") {
+  constructor(
+    message = "The channel is closed and everything that was put into it has been taken. Stop reading, or make a new channel.",
+  ) {
     super("DUCK_CHANNEL_CLOSED", message);
   }
 }
@@ -85,7 +96,10 @@ export class ChannelTimeout extends DuckError {
   /** How long the caller waited, in milliseconds. */
   readonly timeoutMs: number;
   constructor(timeoutMs: number) {
-    super("DUCK_CHANNEL_TIMEOUT", `Nothing was put into the channel for ${timeoutMs} ms. Call get() again, or give it a larger timeoutMs (0: no bound).`);
+    super(
+      "DUCK_CHANNEL_TIMEOUT",
+      `Nothing was put into the channel for ${timeoutMs} ms. Call get() again, or give it a larger timeoutMs (0: no bound).`,
+    );
     this.timeoutMs = timeoutMs;
   }
 }
@@ -115,6 +129,18 @@ function show(type: string | undefined): string {
   return type === undefined ? "undefined" : JSON.stringify(type);
 }
 
-const classes = { ManagerNotFound, ManagerNotRunning, ManagerAlreadyRunning, UnknownTaskError, UnknownAsyncTaskError, QueueFullError, UsedWhileImportingError, ChannelClosed, ChannelTimeout, EntrypointNotAllowed, ReviveHookNeeded };
+const classes = {
+  ManagerNotFound,
+  ManagerNotRunning,
+  ManagerAlreadyRunning,
+  UnknownTaskError,
+  UnknownAsyncTaskError,
+  QueueFullError,
+  UsedWhileImportingError,
+  ChannelClosed,
+  ChannelTimeout,
+  EntrypointNotAllowed,
+  ReviveHookNeeded,
+};
 nameErrorClasses(classes);
 for (const [name, cls] of Object.entries(classes)) registerErrorClass(cls, name);

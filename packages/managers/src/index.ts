@@ -1,13 +1,37 @@
-export { ChannelClosed, ChannelTimeout, EntrypointNotAllowed, ManagerAlreadyRunning, ManagerNotFound, ManagerNotRunning, QueueFullError, ReviveHookNeeded, UnknownAsyncTaskError, UnknownTaskError, UsedWhileImportingError } from "./errors.ts";
+export { type ContextVar, contextVar } from "@duck-ts/runtime";
+export {
+  ChannelClosed,
+  ChannelTimeout,
+  EntrypointNotAllowed,
+  ManagerAlreadyRunning,
+  ManagerNotFound,
+  ManagerNotRunning,
+  QueueFullError,
+  ReviveHookNeeded,
+  UnknownAsyncTaskError,
+  UnknownTaskError,
+  UsedWhileImportingError,
+} from "./errors.ts";
 export { type LoopHandle, LoopManager } from "./loop-manager.ts";
 export type { LoopStartOptions, PoolStartOptions, ResolveOptions, StopOptions, SubmitOptions } from "./options.ts";
 export type { ManagerId, StopReport } from "./protocol.ts";
 export type { ManagerInfo } from "./registry.ts";
-export { explainManager, getOrCreateLoopManager, getOrCreateThreadManager, type ManagerResolution } from "./resolver.ts";
+export {
+  explainManager,
+  getOrCreateLoopManager,
+  getOrCreateThreadManager,
+  type ManagerResolution,
+} from "./resolver.ts";
 export type { LoopStats, Percentiles, PoolStats, TaskCounts } from "./stats.ts";
 export { type PoolHandle, ThreadPoolManager } from "./thread-pool-manager.ts";
-export { formatManagerTree, type ManagerNode, managerTree, type ThreadNode } from "./tree.ts";
-export type { Threaded, ThreadedFunction, ThreadedIterable, ThreadedIterableFunction, ThreadedIterableSeparate, ThreadedSeparate } from "./toolkit/declaration.ts";
+export type {
+  Threaded,
+  ThreadedFunction,
+  ThreadedIterable,
+  ThreadedIterableFunction,
+  ThreadedIterableSeparate,
+  ThreadedSeparate,
+} from "./toolkit/declaration.ts";
 export { type Entrypoint, type EntrypointOptions, entrypoint } from "./toolkit/entrypoint.ts";
 export type { SeparateOptions, TaskExecutor, ThreadedOptions } from "./toolkit/executor.ts";
 export { type ChannelGetOptions, type ChannelOptions, FromThreadChannel } from "./toolkit/from-thread-channel.ts";
@@ -21,4 +45,4 @@ export { threaded } from "./toolkit/threaded.ts";
 export { threadedIterable, threadedIterableSeparate } from "./toolkit/threaded-iterable.ts";
 export { type IterableOptions, ThreadedIterator } from "./toolkit/threaded-iterator.ts";
 export { threadedSeparate } from "./toolkit/threaded-separate.ts";
-export { type ContextVar, contextVar } from "@duck-ts/runtime";
+export { formatManagerTree, type ManagerNode, managerTree, type ThreadNode } from "./tree.ts";

@@ -3,8 +3,8 @@ import type { MessagePort } from "node:worker_threads";
 import { currentThread, Host, Inbox, lineageLinks, type ToWorker } from "@duck-ts/runtime/internal";
 import * as board from "./board.ts";
 import { ownExecutor } from "./own-executor.ts";
-import { tolerateScripts } from "./tolerate-scripts.ts";
 import type { FromAgent, ToAgent } from "./protocol.ts";
+import { tolerateScripts } from "./tolerate-scripts.ts";
 import "./toolkit/worker-side.ts";
 
 export type LoopData = { readonly control: MessagePort; readonly key: string; readonly head: board.Words };
@@ -15,7 +15,7 @@ export function start(data: unknown): void {
   tolerateScripts();
   const tell = (message: FromAgent): void => control.postMessage(message);
   let draining = false;
-  let beat: NodeJS.Timeout | undefined;
+  let measuring = false;
   const began = new Map<string, number>();
   /** By submitting thread. If this thread dies, what was not begun goes to the next. */
   const ports = new Map<number, board.Words>();
@@ -43,10 +43,11 @@ export function start(data: unknown): void {
       const now = performance.now();
       began.set(`${from}.${callId}`, now);
       board.record(head, board.WAIT_HISTOGRAM, Math.max(0, Date.now() - message[6]));
-      beat ??= measureLag(head, () => {
-        if (host.pending > 0) return true;
-        beat = undefined;
-        return false;
+      if (measuring) return;
+      measuring = true;
+      measureLag(head, () => {
+        measuring = host.pending > 0;
+        return measuring;
       });
     },
     ended(from, message, ok) {
@@ -79,7 +80,9 @@ export function start(data: unknown): void {
   const inboxOf = (from: number): Inbox => {
     let inbox = inboxes.get(from);
     if (inbox === undefined) {
-      inbox = new Inbox(from, (answers, transfer) => control.postMessage({ t: "answers", to: from, answers } satisfies FromAgent, transfer as never));
+      inbox = new Inbox(from, (answers, transfer) =>
+        control.postMessage({ t: "answers", to: from, answers } satisfies FromAgent, transfer as never),
+      );
       inboxes.set(from, inbox);
     }
     return inbox;
@@ -114,7 +117,12 @@ export function start(data: unknown): void {
         tellIfDrained();
         return;
       case "ping":
-        tell({ t: "pong", from: message.from, callId: message.callId, pending: isPending(message.from, message.callId) });
+        tell({
+          t: "pong",
+          from: message.from,
+          callId: message.callId,
+          pending: isPending(message.from, message.callId),
+        });
         return;
       default:
         message satisfies never;
@@ -123,7 +131,7 @@ export function start(data: unknown): void {
   tell({ t: "ready", links: lineageLinks(currentThread()) });
 }
 
-function measureLag(head: board.Words, goOn: () => boolean): NodeJS.Timeout {
+function measureLag(head: board.Words, goOn: () => boolean): void {
   let due = performance.now() + board.BEAT_MS;
   const timer = setInterval(() => {
     const now = performance.now();
@@ -134,5 +142,4 @@ function measureLag(head: board.Words, goOn: () => boolean): NodeJS.Timeout {
   }, board.BEAT_MS);
   Atomics.store(head, board.LAST_BEAT, Date.now() & 0x7fffffff);
   timer.unref();
-  return timer;
 }

@@ -1,5 +1,12 @@
 import { MessageChannel } from "node:worker_threads";
-import { type Task, type TaskCall, TaskCancelledError, type TaskFuture, type ThreadInfo, WorkerCrashedError } from "@duck-ts/runtime";
+import {
+  type Task,
+  type TaskCall,
+  TaskCancelledError,
+  type TaskFuture,
+  type ThreadInfo,
+  WorkerCrashedError,
+} from "@duck-ts/runtime";
 import { encodeError, futureInternals, line, ownDoorbell, Submitter, threadFromLinks } from "@duck-ts/runtime/internal";
 import * as board from "./board.ts";
 import { ManagerNotRunning, UnknownAsyncTaskError } from "./errors.ts";
@@ -43,7 +50,9 @@ export class LoopManager extends Manager implements WorkerNews {
 
   /** Every loop manager that this thread has made or inherited and that is still there. */
   static allInstances(): LoopManager[] {
-    return [...handles().values()].filter((manager) => manager instanceof LoopManager && !manager.isGone()) as LoopManager[];
+    return [...handles().values()].filter(
+      (manager) => manager instanceof LoopManager && !manager.isGone(),
+    ) as LoopManager[];
   }
 
   /** Thread id -> manager id -> what is known of it, for this thread and its ancestors. */
@@ -97,7 +106,11 @@ export class LoopManager extends Manager implements WorkerNews {
           futureInternals.whenSettled(future, () => this.#sent.delete(future)); // past its time it may never be answered
         }
       } else {
-        tell({ op: "submit", key: this.key, tasks: [{ message: encoded.message, timeoutMs: options.timeoutMs, moved: false }] });
+        tell({
+          op: "submit",
+          key: this.key,
+          tasks: [{ message: encoded.message, timeoutMs: options.timeoutMs, moved: false }],
+        });
         listenForWorkers(this.key, this);
         this.#sent.add(future);
         futureInternals.whenSettled(future, () => this.#sent.delete(future));
@@ -186,7 +199,12 @@ export class LoopManager extends Manager implements WorkerNews {
   protected override cancelled(future: TaskFuture<unknown>, reason: unknown): void {
     this.flush();
     this.#sent.delete(future);
-    tell({ op: "cancel", key: this.key, callId: future.callId, reason: reason === undefined ? undefined : encodeError(reason) });
+    tell({
+      op: "cancel",
+      key: this.key,
+      callId: future.callId,
+      reason: reason === undefined ? undefined : encodeError(reason),
+    });
     if (this.#submitter !== undefined) this.#submitter.cancel(future.callId, reason);
   }
 

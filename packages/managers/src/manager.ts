@@ -1,6 +1,18 @@
 import { inspect } from "node:util";
 import { DeadlockError, TaskCancelledError, TaskFuture, type ThreadInfo } from "@duck-ts/runtime";
-import { currentThread, encodeTask, type EncodedTask, explainTask, futureInternals, isImportingTasks, type Task, type TaskCall, threadFromLinks, threadWide, toTaskCall } from "@duck-ts/runtime/internal";
+import {
+  currentThread,
+  type EncodedTask,
+  encodeTask,
+  explainTask,
+  futureInternals,
+  isImportingTasks,
+  type Task,
+  type TaskCall,
+  threadFromLinks,
+  threadWide,
+  toTaskCall,
+} from "@duck-ts/runtime/internal";
 import * as board from "./board.ts";
 import { ManagerAlreadyRunning, ManagerNotRunning, UsedWhileImportingError } from "./errors.ts";
 import { checkStop, checkSubmit, type StopOptions, type SubmitOptions } from "./options.ts";
@@ -8,9 +20,6 @@ import { ownExecutor } from "./own-executor.ts";
 import type { Introduction, Kind, ManagerId, Started, StopReport } from "./protocol.ts";
 import { ask, askAsync, tell } from "./service-client.ts";
 import { managerLabel } from "./supervisor/records.ts";
-
-/** A task on its way into a manager. */
-export type Submission = { readonly future: TaskFuture<unknown>; readonly encoded: EncodedTask; readonly options: SubmitOptions };
 
 /** What the two managers have in common: identity, state, the guard, submitting and stopping. */
 export abstract class Manager {
@@ -132,7 +141,9 @@ export abstract class Manager {
     refuseWhileImporting(`${this.label} was started`);
     const state = Atomics.load(this.head, board.STATE);
     if (state === board.GONE) throw new ManagerNotRunning(this.label, this.whyNot());
-    const claimed = Atomics.compareExchange(this.head, board.STATE, board.IDLE, board.RUNNING) === board.IDLE || Atomics.compareExchange(this.head, board.STATE, board.STOPPED, board.RUNNING) === board.STOPPED;
+    const claimed =
+      Atomics.compareExchange(this.head, board.STATE, board.IDLE, board.RUNNING) === board.IDLE ||
+      Atomics.compareExchange(this.head, board.STATE, board.STOPPED, board.RUNNING) === board.STOPPED;
     if (!claimed) throw new ManagerAlreadyRunning(this.label);
     const epoch = Atomics.add(this.head, board.EPOCH, 1) + 1;
     this.#started = make(epoch);
@@ -140,19 +151,35 @@ export abstract class Manager {
   }
 
   /** The checks that both kinds share, in their order, and the future. */
-  protected prepare(given: TaskCall<unknown> | Task<[], unknown>, options: SubmitOptions, submitter: (...args: never[]) => unknown): { readonly call: TaskCall<unknown>; readonly started: Started; readonly submitter: (...args: never[]) => unknown } {
+  protected prepare(
+    given: TaskCall<unknown> | Task<[], unknown>,
+    options: SubmitOptions,
+    submitter: (...args: never[]) => unknown,
+  ): {
+    readonly call: TaskCall<unknown>;
+    readonly started: Started;
+    readonly submitter: (...args: never[]) => unknown;
+  } {
     refuseWhileImporting(`A task was submitted to ${this.label}`);
     checkSubmit(options, `${this.className}.submitTask`);
     const call = toTaskCall(given);
     if (!this.isRunning()) throw new ManagerNotRunning(this.label, this.whyNot());
     const started = this.started();
-    if (started.taskType !== null && options.taskType !== started.taskType) throw this.wrongType(options.taskType, started.taskType);
+    if (started.taskType !== null && options.taskType !== started.taskType)
+      throw this.wrongType(options.taskType, started.taskType);
     return { call, started, submitter };
   }
 
   protected abstract wrongType(given: string | undefined, expected: string): Error;
 
-  protected future(prepared: { readonly call: TaskCall<unknown>; readonly started: Started; readonly submitter: (...args: never[]) => unknown }, options: SubmitOptions): TaskFuture<unknown> {
+  protected future(
+    prepared: {
+      readonly call: TaskCall<unknown>;
+      readonly started: Started;
+      readonly submitter: (...args: never[]) => unknown;
+    },
+    options: SubmitOptions,
+  ): TaskFuture<unknown> {
     const future = new TaskFuture<unknown>(
       {
         call: prepared.call,
@@ -165,7 +192,8 @@ export abstract class Manager {
       },
       prepared.submitter,
     );
-    if (options.timeoutMs !== undefined) futureInternals.whenSettled(future, () => tell({ op: "done", key: this.key, callId: future.callId }));
+    if (options.timeoutMs !== undefined)
+      futureInternals.whenSettled(future, () => tell({ op: "done", key: this.key, callId: future.callId }));
     if (options.signal !== undefined) followSignal(future, options.signal);
     return future;
   }
@@ -208,8 +236,15 @@ function refuseWhileImporting(what: string): void {
 }
 
 function followSignal(future: TaskFuture<unknown>, signal: AbortSignal): void {
-  const abort = (): void => void future.cancelWith(new TaskCancelledError("The task was cancelled: its signal was aborted.", signal.reason), signal.reason);
-  if (signal.aborted) return abort(); // it must not run, also where this thread blocks from here on
+  const abort = (): void =>
+    void future.cancelWith(
+      new TaskCancelledError("The task was cancelled: its signal was aborted.", signal.reason),
+      signal.reason,
+    );
+  if (signal.aborted) {
+    abort(); // it must not run, also where this thread blocks from here on
+    return;
+  }
   signal.addEventListener("abort", abort, { once: true });
   futureInternals.whenSettled(future, () => signal.removeEventListener("abort", abort));
 }
@@ -217,7 +252,9 @@ function followSignal(future: TaskFuture<unknown>, signal: AbortSignal): void {
 /** A loop's task cannot be waited for on the loop's own thread. */
 export function refuseOwnLoop(key: string, label: string): void {
   if (ownExecutor().key === key) {
-    throw new DeadlockError([`thread "${currentThread().name}" waits for a task of ${label}, whose event loop is this very thread and stands still while it waits`]);
+    throw new DeadlockError([
+      `thread "${currentThread().name}" waits for a task of ${label}, whose event loop is this very thread and stands still while it waits`,
+    ]);
   }
 }
 
@@ -232,4 +269,3 @@ export function handles(): Map<string, Manager> {
     return all;
   });
 }
-

@@ -1,7 +1,7 @@
 /** Checks what users give, before anything changes. */
 import { availableParallelism } from "node:os";
 import type { ResourceLimits } from "node:worker_threads";
-import { type TaskCall } from "@duck-ts/runtime";
+import type { TaskCall } from "@duck-ts/runtime";
 import { isTaskCall } from "@duck-ts/runtime/internal";
 import type { ManagerId } from "./protocol.ts";
 
@@ -32,7 +32,7 @@ export interface SubmitOptions {
 }
 
 /** What can be moved between threads. */
-export type Transferable = import("node:worker_threads").Transferable;
+type Transferable = import("node:worker_threads").Transferable;
 
 export interface LoopStartOptions {
   /** Only tasks submitted with this type are taken. `""` is a type. */
@@ -78,13 +78,18 @@ export function checkId(id: unknown, where: string): ManagerId | undefined {
   throw new TypeError(`${where}: id must be a string, a number or undefined (the default manager), got ${show(id)}.`);
 }
 
-export function checkResolve(given: ManagerId | ResolveOptions | undefined, where: string): { id: ManagerId | undefined; forceCreate: boolean; strictlyGet: boolean } {
-  if (typeof given !== "object" || given === null) return { id: checkId(given, where), forceCreate: false, strictlyGet: false };
+export function checkResolve(
+  given: ManagerId | ResolveOptions | undefined,
+  where: string,
+): { id: ManagerId | undefined; forceCreate: boolean; strictlyGet: boolean } {
+  if (typeof given !== "object" || given === null)
+    return { id: checkId(given, where), forceCreate: false, strictlyGet: false };
   rejectUnknown(given, ["id", "forceCreate", "strictlyGet"], where);
   const { id, forceCreate = false, strictlyGet = false } = given;
   flag(forceCreate, "forceCreate", where);
   flag(strictlyGet, "strictlyGet", where);
-  if (forceCreate && strictlyGet) throw new TypeError(`${where}: strictlyGet (never create) and forceCreate (always create) cannot both be true.`);
+  if (forceCreate && strictlyGet)
+    throw new TypeError(`${where}: strictlyGet (never create) and forceCreate (always create) cannot both be true.`);
   return { id: checkId(id, where), forceCreate, strictlyGet };
 }
 
@@ -102,20 +107,45 @@ export function checkLoopStart(options: LoopStartOptions): void {
 export function checkPoolStart(options: PoolStartOptions): void {
   const where = "ThreadPoolManager.start";
   shape(options, where);
-  rejectUnknown(options, ["maxWorkers", "minWorkers", "taskType", "daemon", "threadNamePrefix", "maxQueue", "idleTimeoutMs", "memoryLimitMb", "workerInit", "resourceLimits", "abortGraceMs"], where);
-  if (options.maxWorkers === undefined) throw new TypeError(`${where}: maxWorkers is required: the most threads this pool may have (this machine has ${availableParallelism()} cores).`);
+  rejectUnknown(
+    options,
+    [
+      "maxWorkers",
+      "minWorkers",
+      "taskType",
+      "daemon",
+      "threadNamePrefix",
+      "maxQueue",
+      "idleTimeoutMs",
+      "memoryLimitMb",
+      "workerInit",
+      "resourceLimits",
+      "abortGraceMs",
+    ],
+    where,
+  );
+  if (options.maxWorkers === undefined)
+    throw new TypeError(
+      `${where}: maxWorkers is required: the most threads this pool may have (this machine has ${availableParallelism()} cores).`,
+    );
   whole(options.maxWorkers, "maxWorkers", where, 1, 1024);
   whole(options.minWorkers, "minWorkers", where, 0, options.maxWorkers);
   text(options.taskType, "taskType", where);
   text(options.threadNamePrefix, "threadNamePrefix", where);
   flag(options.daemon, "daemon", where);
-  if (options.maxQueue !== Number.POSITIVE_INFINITY) whole(options.maxQueue, "maxQueue", where, 0, Number.MAX_SAFE_INTEGER);
+  if (options.maxQueue !== Number.POSITIVE_INFINITY)
+    whole(options.maxQueue, "maxQueue", where, 0, Number.MAX_SAFE_INTEGER);
   ms(options.idleTimeoutMs, "idleTimeoutMs", where);
-  if (options.memoryLimitMb !== undefined && !(typeof options.memoryLimitMb === "number" && options.memoryLimitMb > 0)) {
+  if (
+    options.memoryLimitMb !== undefined &&
+    !(typeof options.memoryLimitMb === "number" && options.memoryLimitMb > 0)
+  ) {
     throw bad(options.memoryLimitMb, "memoryLimitMb", where, "a number of mebibytes above 0");
   }
   if (options.workerInit !== undefined && !isTaskCall(options.workerInit)) {
-    throw new TypeError(`${where}: workerInit must be a task call, such as init(config) of a declared task, got ${show(options.workerInit)}.`);
+    throw new TypeError(
+      `${where}: workerInit must be a task call, such as init(config) of a declared task, got ${show(options.workerInit)}.`,
+    );
   }
   limits(options.resourceLimits, where);
   ms(options.abortGraceMs, "abortGraceMs", where);
@@ -127,8 +157,10 @@ export function checkSubmit(options: SubmitOptions, where: string): void {
   text(options.taskType, "taskType", where);
   ms(options.timeoutMs, "timeoutMs", where);
   flag(options.logException, "logException", where);
-  if (options.signal !== undefined && typeof options.signal?.addEventListener !== "function") throw bad(options.signal, "signal", where, "an AbortSignal");
-  if (options.transfer !== undefined && !Array.isArray(options.transfer)) throw bad(options.transfer, "transfer", where, "an array of transferable objects");
+  if (options.signal !== undefined && typeof options.signal?.addEventListener !== "function")
+    throw bad(options.signal, "signal", where, "an AbortSignal");
+  if (options.transfer !== undefined && !Array.isArray(options.transfer))
+    throw bad(options.transfer, "transfer", where, "an array of transferable objects");
 }
 
 export function checkStop(options: StopOptions, where: string): { wait: boolean; timeoutMs: number } {
@@ -140,12 +172,14 @@ export function checkStop(options: StopOptions, where: string): { wait: boolean;
 }
 
 function shape(options: unknown, where: string): void {
-  if (typeof options !== "object" || options === null) throw new TypeError(`${where}: expected an object of options, got ${show(options)}.`);
+  if (typeof options !== "object" || options === null)
+    throw new TypeError(`${where}: expected an object of options, got ${show(options)}.`);
 }
 
 function rejectUnknown(options: object, known: readonly string[], where: string): void {
   for (const name of Object.keys(options)) {
-    if (!known.includes(name)) throw new TypeError(`${where}: there is no option ${JSON.stringify(name)}. Known: ${known.join(", ")}.`);
+    if (!known.includes(name))
+      throw new TypeError(`${where}: there is no option ${JSON.stringify(name)}. Known: ${known.join(", ")}.`);
   }
 }
 
@@ -160,17 +194,20 @@ function text(value: unknown, name: string, where: string): void {
 function ms(value: unknown, name: string, where: string): void {
   if (value === undefined) return;
   if (typeof value !== "number") throw bad(value, name, where, "a number of milliseconds");
-  if (Number.isNaN(value) || value < 0) throw new RangeError(`${where}: ${name} must be a number of milliseconds >= 0, got ${value}.`);
+  if (Number.isNaN(value) || value < 0)
+    throw new RangeError(`${where}: ${name} must be a number of milliseconds >= 0, got ${value}.`);
 }
 
 function whole(value: unknown, name: string, where: string, min: number, max: number): void {
   if (value === undefined) return;
   if (typeof value !== "number") throw bad(value, name, where, "a whole number");
-  if (!Number.isInteger(value) || value < min || value > max) throw new RangeError(`${where}: ${name} must be a whole number from ${min} to ${max}, got ${value}.`);
+  if (!Number.isInteger(value) || value < min || value > max)
+    throw new RangeError(`${where}: ${name} must be a whole number from ${min} to ${max}, got ${value}.`);
 }
 
 function limits(value: unknown, where: string): void {
-  if (value !== undefined && (typeof value !== "object" || value === null)) throw bad(value, "resourceLimits", where, "an object as node:worker_threads takes it");
+  if (value !== undefined && (typeof value !== "object" || value === null))
+    throw bad(value, "resourceLimits", where, "an object as node:worker_threads takes it");
 }
 
 function bad(value: unknown, name: string, where: string, expected: string): TypeError {

@@ -40,18 +40,31 @@ export type Introduction = {
   readonly head: Words;
 };
 
-export type QueuedTask = { readonly message: RunMessage; readonly timeoutMs: number | undefined; readonly moved: boolean };
+export type QueuedTask = {
+  readonly message: RunMessage;
+  readonly timeoutMs: number | undefined;
+  readonly moved: boolean;
+};
 
 export type StopReport = { readonly completed: number; readonly cancelled: number; readonly terminated: number };
 
 /** One thread of the lineage that was asked for a manager. */
-export type Asked = { readonly thread: ThreadLink; readonly ids: readonly (ManagerId | undefined)[]; readonly found: boolean };
+export type Asked = {
+  readonly thread: ThreadLink;
+  readonly ids: readonly (ManagerId | undefined)[];
+  readonly found: boolean;
+};
 
 /** From a thread to the service. */
 export type ToService =
   | { readonly op: "created"; readonly manager: Introduction; readonly replaces: string | undefined }
   /** Replied to with `Introduction | undefined`: the nearest ancestor's, else `create`, else nothing. */
-  | { readonly op: "resolve"; readonly kind: Kind; readonly id: ManagerId | undefined; readonly create: Introduction | undefined }
+  | {
+      readonly op: "resolve";
+      readonly kind: Kind;
+      readonly id: ManagerId | undefined;
+      readonly create: Introduction | undefined;
+    }
   | { readonly op: "explain"; readonly kind: Kind; readonly id: ManagerId | undefined }
   | { readonly op: "describe"; readonly key: string }
   | { readonly op: "start"; readonly key: string; readonly started: Started }
@@ -63,7 +76,13 @@ export type ToService =
   | { readonly op: "cancel"; readonly key: string; readonly callId: number; readonly reason: unknown }
   /** May the submitter, itself a worker of the pool, run this queued task? Replied to with a boolean. */
   | { readonly op: "reclaim"; readonly key: string; readonly callId: number }
-  | { readonly op: "connect"; readonly key: string; readonly port: MessagePort; readonly bell: Int32Array; readonly words: Words }
+  | {
+      readonly op: "connect";
+      readonly key: string;
+      readonly port: MessagePort;
+      readonly bell: Int32Array;
+      readonly words: Words;
+    }
   /** A slot or the queue may have been left waiting for a look. */
   | { readonly op: "poke"; readonly key: string }
   /** What a worker of a hosted pool says of tasks that were submitted to its manager. */
@@ -77,8 +96,24 @@ export type ToService =
 
 /** From the service to a thread. */
 export type FromService =
-  | { readonly op: "connect"; readonly key: string; readonly slot: number; readonly generation: number; readonly port: MessagePort; readonly worker: readonly ThreadLink[] }
-  | { readonly op: "gone"; readonly key: string; readonly slot: number; readonly generation: number; readonly exit: ThreadExit; readonly worker: readonly ThreadLink[]; readonly runThread: number; readonly runCall: number }
+  | {
+      readonly op: "connect";
+      readonly key: string;
+      readonly slot: number;
+      readonly generation: number;
+      readonly port: MessagePort;
+      readonly worker: readonly ThreadLink[];
+    }
+  | {
+      readonly op: "gone";
+      readonly key: string;
+      readonly slot: number;
+      readonly generation: number;
+      readonly exit: ThreadExit;
+      readonly worker: readonly ThreadLink[];
+      readonly runThread: number;
+      readonly runCall: number;
+    }
   /** A loop's thread is up. */
   | { readonly op: "up"; readonly key: string; readonly worker: readonly ThreadLink[] }
   | { readonly op: "answers"; readonly answers: readonly FromWorker[]; readonly worker: readonly ThreadLink[] }
@@ -89,7 +124,13 @@ export type FromService =
 /** From the service to a worker it hosts. */
 export type ToAgent =
   /** `words`: the counters of a loop's port; see board.ts. */
-  | { readonly t: "connect"; readonly from: number; readonly port: MessagePort; readonly bell: Int32Array; readonly words?: Words }
+  | {
+      readonly t: "connect";
+      readonly from: number;
+      readonly port: MessagePort;
+      readonly bell: Int32Array;
+      readonly words?: Words;
+    }
   /** A loop's counters for a submitter that has no port, and sends through the supervisor. */
   | { readonly t: "account"; readonly from: number; readonly words: Words }
   | { readonly t: "run"; readonly tasks: readonly AgentTask[] }
@@ -106,7 +147,13 @@ export type ToAgent =
  * that word holds while neither has; never the same twice in a row, since the worker may still have an old task of
  * that word in hand that was taken back from it.
  */
-export type AgentTask = { readonly from: number; readonly message: RunMessage; readonly ring: number; readonly open: number; readonly beside: boolean };
+export type AgentTask = {
+  readonly from: number;
+  readonly message: RunMessage;
+  readonly ring: number;
+  readonly open: number;
+  readonly beside: boolean;
+};
 
 /** From a hosted worker to the service. */
 export type FromAgent =

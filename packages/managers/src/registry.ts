@@ -1,9 +1,10 @@
 /** Which managers this thread knows: its own, and those it has found at its ancestors. */
-import { currentThread, REGISTRY_VERSION, rootShared, threadWide } from "@duck-ts/runtime/internal";
+
 import { getParentThread, type ThreadInfo } from "@duck-ts/runtime";
+import { currentThread, REGISTRY_VERSION, rootShared, threadWide } from "@duck-ts/runtime/internal";
+import type { Manager } from "./manager.ts";
 import type { Asked, Kind, ManagerId } from "./protocol.ts";
 import { ask } from "./service-client.ts";
-import type { Manager } from "./manager.ts";
 
 /** A manager in a registry: no handle, but what can be told of it. */
 export interface ManagerInfo {
@@ -59,4 +60,3 @@ export function registryOf(kind: Kind): ReadonlyMap<number, ReadonlyMap<ManagerI
 }
 
 const NOBODYS_ID = "\u0000nobody";
-

@@ -1,5 +1,5 @@
-import { currentThread, lineageLinks, logger, threadWide } from "@duck-ts/runtime/internal";
 import { getParentThread, type ThreadInfo } from "@duck-ts/runtime";
+import { currentThread, lineageLinks, logger, threadWide } from "@duck-ts/runtime/internal";
 import * as board from "./board.ts";
 import { ManagerNotFound } from "./errors.ts";
 import { LoopManager } from "./loop-manager.ts";
@@ -43,18 +43,34 @@ export interface ManagerResolution {
   readonly owner: ThreadInfo | null;
   readonly inherited: boolean;
   /** The threads that were asked, the current one first, and the ids of this kind that each has. */
-  readonly asked: readonly { readonly thread: ThreadInfo; readonly ids: readonly (ManagerId | undefined)[]; readonly found: boolean }[];
+  readonly asked: readonly {
+    readonly thread: ThreadInfo;
+    readonly ids: readonly (ManagerId | undefined)[];
+    readonly found: boolean;
+  }[];
 }
 
 /** Says which manager this thread would get for `id`, whose it is, and which threads were asked. Never creates one. */
 export function explainManager(kind: Kind, id?: ManagerId): ManagerResolution {
-  if (kind !== "loop" && kind !== "thread") throw new TypeError(`explainManager: kind must be "loop" or "thread", got ${String(kind)}.`);
+  if (kind !== "loop" && kind !== "thread")
+    throw new TypeError(`explainManager: kind must be "loop" or "thread", got ${String(kind)}.`);
   checkId(id, "explainManager");
   const threads = new Map<number, ThreadInfo>();
   for (let at: ThreadInfo | null = currentThread(); at !== null; at = at.parent) threads.set(at.id, at);
-  const asked = askLineage(kind, id).map(({ thread, ids, found }) => ({ thread: threads.get(thread.id) as ThreadInfo, ids, found }));
+  const asked = askLineage(kind, id).map(({ thread, ids, found }) => ({
+    thread: threads.get(thread.id) as ThreadInfo,
+    ids,
+    found,
+  }));
   const owner = asked.find(({ found }) => found)?.thread ?? null;
-  return { kind, id, found: owner !== null, owner, inherited: owner !== null && owner.id !== currentThread().id, asked };
+  return {
+    kind,
+    id,
+    found: owner !== null,
+    owner,
+    inherited: owner !== null && owner.id !== currentThread().id,
+    asked,
+  };
 }
 
 function resolve(kind: Kind, { id, forceCreate, strictlyGet }: ReturnType<typeof checkResolve>): Manager {
@@ -102,7 +118,10 @@ function create(kind: Kind, id: ManagerId | undefined, replaced: Manager | undef
   bumpRegistry();
   if (replaced !== undefined) {
     handles().delete(replaced.key);
-    logger().warn({ id: id ?? null, kind, thread: currentThread().name }, `${managerLabel(kind, id)} was replaced by forceCreate; the old one is stopped once its tasks are done`);
+    logger().warn(
+      { id: id ?? null, kind, thread: currentThread().name },
+      `${managerLabel(kind, id)} was replaced by forceCreate; the old one is stopped once its tasks are done`,
+    );
   }
   return manager;
 }
@@ -110,7 +129,13 @@ function create(kind: Kind, id: ManagerId | undefined, replaced: Manager | undef
 function introduce(kind: Kind, id: ManagerId | undefined): Introduction {
   const counter = threadWide("manager-counter", () => ({ next: 0 }));
   counter.next += 1;
-  return { key: `${currentThread().id}:${kind}:${counter.next}`, kind, id, owner: lineageLinks(currentThread()), head: board.newHead() };
+  return {
+    key: `${currentThread().id}:${kind}:${counter.next}`,
+    kind,
+    id,
+    owner: lineageLinks(currentThread()),
+    head: board.newHead(),
+  };
 }
 
 function handleOf(intro: Introduction): Manager {
@@ -126,6 +151,9 @@ function notFound(kind: Kind, id: ManagerId | undefined): ManagerNotFound {
 }
 
 function describeAsked({ thread, ids }: Asked): string {
-  const has = ids.length === 0 ? "has none" : `has ${ids.map((id) => (id === undefined ? "(default)" : JSON.stringify(id))).join(", ")}`;
+  const has =
+    ids.length === 0
+      ? "has none"
+      : `has ${ids.map((id) => (id === undefined ? "(default)" : JSON.stringify(id))).join(", ")}`;
   return `thread "${thread.name}" (${thread.id}) ${has}`;
 }

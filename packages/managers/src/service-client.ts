@@ -1,6 +1,15 @@
 /** This thread's side of the managers' service: what it says is posted on the line, what comes back is handled here. */
-import { drainAnswers, entryUrl, line, lineHandlers, openTask, threadFromLinks, threadWide } from "@duck-ts/runtime/internal";
+
 import { TaskCancelledError, TaskTimeoutError, WorkerCrashedError } from "@duck-ts/runtime";
+import {
+  drainAnswers,
+  entryUrl,
+  line,
+  lineHandlers,
+  openTask,
+  threadFromLinks,
+  threadWide,
+} from "@duck-ts/runtime/internal";
 import { type FromService, SERVICE, type ToService } from "./protocol.ts";
 
 /** What a manager of this thread does with news about its workers. */
@@ -20,7 +29,11 @@ export function connectService(): void {
   if (own.connected) return;
   own.connected = true;
   lineHandlers().events.set(SERVICE, (body) => hear(own, body as FromService));
-  line().post({ t: "service", name: SERVICE, url: entryUrl("./supervisor/service.js", "@duck-ts/managers", import.meta.url).href });
+  line().post({
+    t: "service",
+    name: SERVICE,
+    url: entryUrl("./supervisor/service.js", "@duck-ts/managers", import.meta.url).href,
+  });
 }
 
 /** Posts without waiting for anything. */
@@ -43,10 +56,6 @@ export function askAsync<T>(message: ToService): Promise<T> {
 /** From now on `news` hears of the workers of the manager `key`. */
 export function listenForWorkers(key: string, news: WorkerNews): void {
   client().news.set(key, news);
-}
-
-export function forgetWorkers(key: string): void {
-  client().news.delete(key);
 }
 
 function hear(own: Client, event: FromService): void {
@@ -75,7 +84,9 @@ function hear(own: Client, event: FromService): void {
     case "lost":
       // Its answer may have come by another port before the thread ended.
       drainAnswers();
-      openTask(event.callId)?.fail(new WorkerCrashedError(event.thread, event.exit.reason, event.exit.exitCode, cause(event.exit.message)));
+      openTask(event.callId)?.fail(
+        new WorkerCrashedError(event.thread, event.exit.reason, event.exit.exitCode, cause(event.exit.message)),
+      );
       return;
     case "dropped":
       openTask(event.callId)?.fail(new TaskCancelledError(`The task was cancelled: ${event.why}.`));
@@ -93,4 +104,3 @@ function hear(own: Client, event: FromService): void {
 export function cause(message: string | undefined): ErrorOptions | undefined {
   return message === undefined ? undefined : { cause: new Error(message.split("\n")[0] ?? message) };
 }
-

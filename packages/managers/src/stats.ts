@@ -71,5 +71,9 @@ function counts(head: board.Words): TaskCounts & { readonly waitMs: Percentiles;
 }
 
 function percentiles(head: board.Words, histogram: number): Percentiles {
-  return { p50: board.percentile(head, histogram, 0.5), p95: board.percentile(head, histogram, 0.95), p99: board.percentile(head, histogram, 0.99) };
+  return {
+    p50: board.percentile(head, histogram, 0.5),
+    p95: board.percentile(head, histogram, 0.95),
+    p99: board.percentile(head, histogram, 0.99),
+  };
 }

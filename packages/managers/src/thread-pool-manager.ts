@@ -1,6 +1,31 @@
 import type { MessagePort } from "node:worker_threads";
-import { DeadlockError, type Task, type TaskCall, TaskCancelledError, type TaskFuture, type ThreadInfo, WorkerCrashedError } from "@duck-ts/runtime";
-import { captureContext, currentThread, decodeValue, type EncodedTask, encodeError, encodeTask, encodeValue, explainNotCloneable, futureInternals, logger, runInTask, runWithContext, Submitter, TaskContext, taskFunction, threadFromLinks } from "@duck-ts/runtime/internal";
+import {
+  DeadlockError,
+  type Task,
+  type TaskCall,
+  TaskCancelledError,
+  type TaskFuture,
+  type ThreadInfo,
+  WorkerCrashedError,
+} from "@duck-ts/runtime";
+import {
+  captureContext,
+  currentThread,
+  decodeValue,
+  type EncodedTask,
+  encodeError,
+  encodeTask,
+  encodeValue,
+  explainNotCloneable,
+  futureInternals,
+  logger,
+  runInTask,
+  runWithContext,
+  Submitter,
+  TaskContext,
+  taskFunction,
+  threadFromLinks,
+} from "@duck-ts/runtime/internal";
 import * as board from "./board.ts";
 import { ManagerNotRunning, QueueFullError, UnknownTaskError } from "./errors.ts";
 import { handles, Manager } from "./manager.ts";
@@ -22,7 +47,12 @@ export interface PoolHandle {
 }
 
 /** A worker that this thread may hand tasks to directly. */
-type Connection = { readonly port: Submitter; readonly generation: number; readonly thread: ThreadInfo; readonly given: Map<number, { readonly future: TaskFuture<unknown>; readonly moved: boolean }> };
+type Connection = {
+  readonly port: Submitter;
+  readonly generation: number;
+  readonly thread: ThreadInfo;
+  readonly given: Map<number, { readonly future: TaskFuture<unknown>; readonly moved: boolean }>;
+};
 
 /**
  * A pool of threads, each of which runs one task at a time, first come first served for all threads that submit.
@@ -44,7 +74,9 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
 
   /** Every pool manager that this thread has made or inherited and that is still there. */
   static allInstances(): ThreadPoolManager[] {
-    return [...handles().values()].filter((manager) => manager instanceof ThreadPoolManager && !manager.isGone()) as ThreadPoolManager[];
+    return [...handles().values()].filter(
+      (manager) => manager instanceof ThreadPoolManager && !manager.isGone(),
+    ) as ThreadPoolManager[];
   }
 
   /** Thread id -> manager id -> what is known of it, for this thread and its ancestors. */
@@ -115,7 +147,11 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
   getPool(): PoolHandle {
     if (!this.isRunning()) throw new ManagerNotRunning(this.label, this.whyNot());
     const { head } = this;
-    const queued = (): number => Math.min(Atomics.load(head, board.OUTSTANDING), Atomics.load(head, board.QUEUED) + Atomics.load(head, board.AHEAD));
+    const queued = (): number =>
+      Math.min(
+        Atomics.load(head, board.OUTSTANDING),
+        Atomics.load(head, board.QUEUED) + Atomics.load(head, board.AHEAD),
+      );
     return {
       get workers() {
         return Atomics.load(head, board.WORKERS);
@@ -180,7 +216,14 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
       if (begun || moved) {
         if (!begun) this.#uncount();
         future.assign(connection.thread);
-        future.fail(new WorkerCrashedError(connection.thread.name, event.exit.reason, event.exit.exitCode, cause(event.exit.message)));
+        future.fail(
+          new WorkerCrashedError(
+            connection.thread.name,
+            event.exit.reason,
+            event.exit.exitCode,
+            cause(event.exit.message),
+          ),
+        );
       } else this.#again(future);
     }
     this.flush(); // at once: a thread that is blocked on one of them comes to no end of its turn
@@ -197,8 +240,14 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
 
   protected override cancelled(future: TaskFuture<unknown>, reason: unknown): void {
     this.flush();
-    tell({ op: "cancel", key: this.key, callId: future.callId, reason: reason === undefined ? undefined : encodeError(reason) });
-    for (const connection of this.#connections) if (connection?.given.has(future.callId)) connection.port.cancel(future.callId, reason);
+    tell({
+      op: "cancel",
+      key: this.key,
+      callId: future.callId,
+      reason: reason === undefined ? undefined : encodeError(reason),
+    });
+    for (const connection of this.#connections)
+      if (connection?.given.has(future.callId)) connection.port.cancel(future.callId, reason);
   }
 
   protected override beforeBlocking(future: TaskFuture<unknown>): void {
@@ -211,7 +260,17 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
     // Read now, at the submission: nobody's request is current when the answer comes in. The server sets it.
     const requestId = captureContext()?.["duck.requestId"];
     return (future, thrown) => {
-      logger().warn({ err: thrown, task: future.taskId, taskName: future.call.task.id, manager: this.id ?? null, thread: future.worker?.name, requestId }, `a task of ${this.label} failed`);
+      logger().warn(
+        {
+          err: thrown,
+          task: future.taskId,
+          taskName: future.call.task.id,
+          manager: this.id ?? null,
+          thread: future.worker?.name,
+          requestId,
+        },
+        `a task of ${this.label} failed`,
+      );
     };
   }
 
@@ -231,14 +290,23 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
   }
 
   /** A free worker that this thread knows takes the task without a detour, if nobody waits before it. */
-  #giveDirectly(future: TaskFuture<unknown>, encoded: EncodedTask, settings: PoolSettings, options: SubmitOptions): boolean {
-    if (options.timeoutMs !== undefined || this.#outbox.length > 0 || Atomics.load(this.head, board.QUEUED) > 0) return false;
+  #giveDirectly(
+    future: TaskFuture<unknown>,
+    encoded: EncodedTask,
+    settings: PoolSettings,
+    options: SubmitOptions,
+  ): boolean {
+    if (options.timeoutMs !== undefined || this.#outbox.length > 0 || Atomics.load(this.head, board.QUEUED) > 0)
+      return false;
     for (let slot = 0; slot < this.#connections.length; slot++) {
       const connection = this.#connections[slot];
       if (connection === undefined) continue;
       const at = slot * board.SLOT_WORDS + board.SLOT_STATE;
       const free = board.slotWord(connection.generation, board.FREE);
-      if (Atomics.compareExchange(settings.slots, at, free, board.slotWord(connection.generation, board.TAKEN)) !== free) continue;
+      if (
+        Atomics.compareExchange(settings.slots, at, free, board.slotWord(connection.generation, board.TAKEN)) !== free
+      )
+        continue;
       Atomics.store(settings.slots, slot * board.SLOT_WORDS + board.CLAIMED_BY, currentThread().id);
       connection.given.set(future.callId, { future, moved: encoded.transfer.length > 0 });
       future.assign(connection.thread);
@@ -261,7 +329,11 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
       this.#listening = true;
       listenForWorkers(this.key, this);
     }
-    const task: QueuedTask = { message: encoded.message, timeoutMs: options.timeoutMs, moved: encoded.transfer.length > 0 };
+    const task: QueuedTask = {
+      message: encoded.message,
+      timeoutMs: options.timeoutMs,
+      moved: encoded.transfer.length > 0,
+    };
     if (task.moved) this.#moved.add(future);
     if (encoded.copied) {
       if (this.#outbox.push(task) === 1) queueMicrotask(() => this.flush());
@@ -318,7 +390,9 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
         (result) => future.setResult(result),
         (thrown: unknown) => futureInternals.settle(future, { ok: false, thrown, cancelled: false }),
       );
-      throw new DeadlockError([`thread "${currentThread().name}" waits for a promise of its own event loop: task ${future.call.task.id} ran there, since its pool had no other thread free`]);
+      throw new DeadlockError([
+        `thread "${currentThread().name}" waits for a promise of its own event loop: task ${future.call.task.id} ran there, since its pool had no other thread free`,
+      ]);
     }
     if (ok) future.setResult(value);
     else future.failWith(value);

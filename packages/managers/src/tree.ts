@@ -1,5 +1,5 @@
-import { line } from "@duck-ts/runtime/internal";
 import type { ThreadKind } from "@duck-ts/runtime";
+import { line } from "@duck-ts/runtime/internal";
 import type { ManagerId } from "./protocol.ts";
 import { SERVICE } from "./protocol.ts";
 import { connectService } from "./service-client.ts";

@@ -18,8 +18,8 @@ import {
 } from "@duck-ts/runtime/internal";
 import * as board from "../board.ts";
 import { ownExecutor } from "../own-executor.ts";
-import { tolerateScripts } from "../tolerate-scripts.ts";
 import { type AgentTask, type FromAgent, RING_BEGUN, type ToAgent } from "../protocol.ts";
+import { tolerateScripts } from "../tolerate-scripts.ts";
 import "../toolkit/worker-side.ts";
 
 export type AgentData = {
@@ -63,7 +63,8 @@ export default async function agent(data: AgentData): Promise<void> {
     host?.flush();
   });
   // Where it failed, the thread waits for its end: by returning it would go back to tinypool.
-  if (data.workerInit !== undefined && !(await initialised(data.workerInit, tell))) await new Promise<never>(() => undefined);
+  if (data.workerInit !== undefined && !(await initialised(data.workerInit, tell)))
+    await new Promise<never>(() => undefined);
 
   const held = board.slotWord(data.generation, board.HELD);
   let begunAt = 0;
@@ -83,7 +84,10 @@ export default async function agent(data: AgentData): Promise<void> {
   };
   const idle = (): void => {
     Atomics.store(block, board.RUN_STATE, board.RUN_NONE);
-    if (recycling || draining) return finishUp();
+    if (recycling || draining) {
+      finishUp();
+      return;
+    }
     // A submitter may have taken the slot while we were busy with what the supervisor gave us: its task is on its way.
     if (!takenEnded && Atomics.load(slots, at + board.SLOT_STATE) === taken) {
       if (takerGone) tell({ t: "released" });
@@ -153,7 +157,9 @@ export default async function agent(data: AgentData): Promise<void> {
   const inboxOf = (from: number): Inbox => {
     let inbox = inboxes.get(from);
     if (inbox === undefined) {
-      inbox = new Inbox(from, (answers, transfer) => control.postMessage({ t: "answers", to: from, answers } satisfies FromAgent, transfer as never));
+      inbox = new Inbox(from, (answers, transfer) =>
+        control.postMessage({ t: "answers", to: from, answers } satisfies FromAgent, transfer as never),
+      );
       inboxes.set(from, inbox);
     }
     return inbox;
@@ -185,7 +191,11 @@ export default async function agent(data: AgentData): Promise<void> {
         message.port.on("message", (batch: readonly ToWorker[]) => running.receive(inbox, batch));
         // Its thread is dead, and all that it posted was delivered. It may have taken the slot and not come to post.
         message.port.on("close", () => {
-          if (Atomics.load(slots, at + board.SLOT_STATE) !== taken || Atomics.load(slots, at + board.CLAIMED_BY) !== message.from) return;
+          if (
+            Atomics.load(slots, at + board.SLOT_STATE) !== taken ||
+            Atomics.load(slots, at + board.CLAIMED_BY) !== message.from
+          )
+            return;
           takerGone = true;
           if (running.pending === 0) idle();
         });
@@ -199,7 +209,9 @@ export default async function agent(data: AgentData): Promise<void> {
         tell({ t: "begun" });
         return;
       case "cancel":
-        running.receive(inboxOf(message.from), [["cancel", message.callId, message.reason === undefined ? undefined : (message.reason as never)]]);
+        running.receive(inboxOf(message.from), [
+          ["cancel", message.callId, message.reason === undefined ? undefined : (message.reason as never)],
+        ]);
         return;
       case "drain":
         draining = true;
@@ -207,7 +219,12 @@ export default async function agent(data: AgentData): Promise<void> {
         return;
       case "abandon": // a pool ends the thread of a task that ignores its signal
       case "ping":
-        tell({ t: "pong", from: message.from, callId: message.callId, pending: beside.has(`${message.from}.${message.callId}`) });
+        tell({
+          t: "pong",
+          from: message.from,
+          callId: message.callId,
+          pending: beside.has(`${message.from}.${message.callId}`),
+        });
         return;
       case "account":
         return; // a loop's
@@ -221,10 +238,14 @@ export default async function agent(data: AgentData): Promise<void> {
   await new Promise<never>(() => undefined);
 }
 
-async function initialised([, , ref, args, specials, context]: RunMessage, tell: (message: FromAgent) => void): Promise<boolean> {
+async function initialised(
+  [, , ref, args, specials, context]: RunMessage,
+  tell: (message: FromAgent) => void,
+): Promise<boolean> {
   try {
     const fn = await findTask(ref);
-    const vars = context === undefined ? undefined : (decodeValue(context.value, context.specials) as Record<string, unknown>);
+    const vars =
+      context === undefined ? undefined : (decodeValue(context.value, context.specials) as Record<string, unknown>);
     await runWithContext(vars, () => fn(...(decodeValue(args, specials) as unknown[])));
     return true;
   } catch (error) {
@@ -232,4 +253,3 @@ async function initialised([, , ref, args, specials, context]: RunMessage, tell:
     return false;
   }
 }
-

@@ -3,7 +3,7 @@
  * agent; all traffic goes over ports of our own. The only place that knows tinypool, whose version is pinned: what it
  * does at its edges (see docs/adr) is relied upon.
  */
-import { type MessagePort, receiveMessageOnPort, type ResourceLimits, type Transferable } from "node:worker_threads";
+import { type MessagePort, type ResourceLimits, receiveMessageOnPort, type Transferable } from "node:worker_threads";
 import type { ThreadExit } from "@duck-ts/runtime/internal";
 import Tinypool from "tinypool";
 
@@ -48,7 +48,13 @@ export class Crew {
    * told to. `watched`: our end of a port whose other end is in `transfer`; it closes when the thread ends, which is the
    * only sign of a process.exit() in it.
    */
-  start(data: unknown, transfer: readonly Transferable[], watched: MessagePort, exitCode: () => number, onExit: (exit: ThreadExit) => void): CrewMember {
+  start(
+    data: unknown,
+    transfer: readonly Transferable[],
+    watched: MessagePort,
+    exitCode: () => number,
+    onExit: (exit: ThreadExit) => void,
+  ): CrewMember {
     const abort = new AbortController();
     const startedAt = performance.now();
     let over = false;
@@ -57,20 +63,24 @@ export class Crew {
       if (over) return;
       over = true;
       // What it had said before it ended may still be in the port. (Asking from within its close event is a segmentation fault, Node 20 to 26.)
-      if (!closed) for (let got = receiveMessageOnPort(watched); got !== undefined; got = receiveMessageOnPort(watched)) watched.emit("message", got.message);
+      if (!closed)
+        for (let got = receiveMessageOnPort(watched); got !== undefined; got = receiveMessageOnPort(watched))
+          watched.emit("message", got.message);
       onExit(exit);
       watched.close();
       const age = performance.now() - startedAt;
       if (age >= INFANCY_MS) abort.abort();
       else setTimeout(() => abort.abort(), INFANCY_MS - age);
     };
-    this.#pool.run(data, { filename: this.#agent, name: "default", transferList: [...transfer] as never, signal: abort.signal }).then(
-      () => end({ reason: "exit", exitCode: 0 }),
-      (error: Error & { code?: string }) => {
-        const reason = error?.code === "ERR_WORKER_OUT_OF_MEMORY" ? "out-of-memory" : "error";
-        end({ reason, exitCode: 1, message: error?.stack ?? String(error) });
-      },
-    );
+    this.#pool
+      .run(data, { filename: this.#agent, name: "default", transferList: [...transfer] as never, signal: abort.signal })
+      .then(
+        () => end({ reason: "exit", exitCode: 0 }),
+        (error: Error & { code?: string }) => {
+          const reason = error?.code === "ERR_WORKER_OUT_OF_MEMORY" ? "out-of-memory" : "error";
+          end({ reason, exitCode: 1, message: error?.stack ?? String(error) });
+        },
+      );
     // The close of the port and the failure of the run tell of the same end, in either order; the latter knows more.
     watched.once("close", () => {
       closed = true;

@@ -3,10 +3,18 @@
  * block, decides when workers are made and what they do; the managers give them identity, lineage, a line, and an end.
  */
 import { MessageChannel, type MessagePort, type ResourceLimits } from "node:worker_threads";
-import { currentThread, decodeThrown, entryUrl, line, lineageLinks, loaderFlags, type ThreadExit } from "@duck-ts/runtime/internal";
+import {
+  currentThread,
+  decodeThrown,
+  entryUrl,
+  line,
+  lineageLinks,
+  loaderFlags,
+  type ThreadExit,
+} from "@duck-ts/runtime/internal";
 import * as board from "../board.ts";
 import { createManager, explainManager, forgetManager } from "../resolver.ts";
-import { ThreadPoolManager } from "../thread-pool-manager.ts";
+import type { ThreadPoolManager } from "../thread-pool-manager.ts";
 import { Crew, type CrewMember } from "./crew.ts";
 import type { FromHostedAgent, HostedAgentData } from "./hosted-agent.ts";
 
@@ -67,7 +75,12 @@ function freeId(): string {
   }
 }
 
-type Member = { readonly crew: CrewMember; readonly control: MessagePort; worker: HostedWorker | undefined; id: number | undefined };
+type Member = {
+  readonly crew: CrewMember;
+  readonly control: MessagePort;
+  worker: HostedWorker | undefined;
+  id: number | undefined;
+};
 
 class HostedPoolInMain implements HostedPool {
   readonly manager: ThreadPoolManager;
@@ -104,7 +117,11 @@ class HostedPoolInMain implements HostedPool {
     line().post({ t: "thread", links: [], bell, port: lineHere }, [lineHere]);
     this.#names += 1;
     const data: HostedAgentData = {
-      identity: { name: `${this.#options.threadNamePrefix}-${this.#names}`, kind: "request", ancestors: lineageLinks(currentThread()) },
+      identity: {
+        name: `${this.#options.threadNamePrefix}-${this.#names}`,
+        kind: "request",
+        ancestors: lineageLinks(currentThread()),
+      },
       key: this.manager.key,
       line: lineThere,
       bell,
@@ -115,7 +132,13 @@ class HostedPoolInMain implements HostedPool {
       data: this.#options.workerData,
     };
     let failure: Error | undefined;
-    const crew = this.#crew.start(data, [lineThere, controlThere, trafficThere], control, () => Atomics.load(exitCode, 0), (exit) => this.#ended(member, exit, failure));
+    const crew = this.#crew.start(
+      data,
+      [lineThere, controlThere, trafficThere],
+      control,
+      () => Atomics.load(exitCode, 0),
+      (exit) => this.#ended(member, exit, failure),
+    );
     const member: Member = { crew, control, worker: undefined, id: undefined };
     this.#members.add(member);
     Atomics.add(this.#head, board.WORKERS, 1);
@@ -166,9 +189,12 @@ class HostedPoolInMain implements HostedPool {
     Atomics.sub(this.#head, board.WORKERS, 1);
     if (member.id !== undefined) line().post({ t: "gone", id: member.id, exit });
     const error = failure ?? (exit.message === undefined ? undefined : new Error(exit.message));
-    this.#options.onExit(member.worker, { reason: exit.reason, exitCode: exit.exitCode, ...(error === undefined ? {} : { error }) });
+    this.#options.onExit(member.worker, {
+      reason: exit.reason,
+      exitCode: exit.exitCode,
+      ...(error === undefined ? {} : { error }),
+    });
     member.worker?.port.close();
     if (this.#members.size === 0) this.#emptied?.();
   }
 }
-

@@ -1,8 +1,23 @@
 /** What runs in each worker of a hosted pool (the server's request threads): the module that the pool was made for. */
 import type { MessagePort } from "node:worker_threads";
-import { adoptBell, adoptIdentity, adoptLine, type CarriedIdentity, currentThread, encodeError, Host, Inbox, line as ownLine, lineageLinks, lineHandlers, type RunMessage, type ThreadLink } from "@duck-ts/runtime/internal";
+import {
+  adoptBell,
+  adoptIdentity,
+  adoptLine,
+  type CarriedIdentity,
+  currentThread,
+  encodeError,
+  Host,
+  Inbox,
+  lineageLinks,
+  lineHandlers,
+  line as ownLine,
+  type RunMessage,
+  type ThreadLink,
+} from "@duck-ts/runtime/internal";
 import { ownExecutor } from "../own-executor.ts";
 import { SERVICE, type ToService } from "../protocol.ts";
+import { connectService } from "../service-client.ts";
 
 export type HostedAgentData = {
   readonly identity: Omit<CarriedIdentity, "root">;
@@ -17,13 +32,29 @@ export type HostedAgentData = {
 };
 
 /** What the host hears over `control`. */
-export type FromHostedAgent = { readonly t: "ready"; readonly links: readonly ThreadLink[] } | { readonly t: "failed"; readonly error: unknown };
+export type FromHostedAgent =
+  | { readonly t: "ready"; readonly links: readonly ThreadLink[] }
+  | { readonly t: "failed"; readonly error: unknown };
 
 type HostedModule = {
-  start(context: { readonly port: MessagePort; readonly data: unknown; readonly thread: { readonly id: number; readonly name: string } }): unknown;
+  start(context: {
+    readonly port: MessagePort;
+    readonly data: unknown;
+    readonly thread: { readonly id: number; readonly name: string };
+  }): unknown;
 };
 
-export default async function hostedAgent({ identity, key, line, bell, control, traffic, exitCode, module, data }: HostedAgentData): Promise<void> {
+export default async function hostedAgent({
+  identity,
+  key,
+  line,
+  bell,
+  control,
+  traffic,
+  exitCode,
+  module,
+  data,
+}: HostedAgentData): Promise<void> {
   adoptIdentity(identity);
   adoptBell(bell);
   adoptLine(line);
@@ -59,6 +90,7 @@ function runSubmittedTasks(key: string): void {
     ended: (_from, message, ok) => tell({ op: "hostedDone", key, callId: message[1], ok }),
   });
   const tell = (message: ToService): void => ownLine().tell(SERVICE, message);
+  connectService(); // sets this thread's handler now, so that it cannot replace ours later
   const before = lineHandlers().events.get(SERVICE);
   lineHandlers().events.set(SERVICE, (body) => {
     const event = body as { op: string; from: number; message: RunMessage };
@@ -66,6 +98,8 @@ function runSubmittedTasks(key: string): void {
       before?.(body);
       return;
     }
-    host.receive(new Inbox(event.from, (answers) => tell({ op: "hostedAnswers", key, to: event.from, answers })), [event.message]);
+    host.receive(new Inbox(event.from, (answers) => tell({ op: "hostedAnswers", key, to: event.from, answers })), [
+      event.message,
+    ]);
   });
 }

@@ -3,7 +3,12 @@ import * as board from "../board.ts";
 import type { ManagerNode, ThreadNode } from "../tree.ts";
 import type { ManagerRecord } from "./records.ts";
 
-type Growing = { readonly link: ThreadLink; alive: boolean; readonly managers: ManagerNode[]; readonly children: Growing[] };
+type Growing = {
+  readonly link: ThreadLink;
+  alive: boolean;
+  readonly managers: ManagerNode[];
+  readonly children: Growing[];
+};
 
 /** The tree of threads and managers as the supervisor knows it now. Dead threads appear where living ones hang below. */
 export function buildTree(api: SupervisorApi, managers: Iterable<ManagerRecord>): ThreadNode {
@@ -23,7 +28,12 @@ export function buildTree(api: SupervisorApi, managers: Iterable<ManagerRecord>)
   const { self } = api;
   const parent = self.parent;
   if (parent !== null && nodes.has(parent.id)) {
-    (nodes.get(parent.id) as Growing).children.push({ link: { id: self.id, name: self.name, kind: self.kind }, alive: true, managers: [], children: [] });
+    (nodes.get(parent.id) as Growing).children.push({
+      link: { id: self.id, name: self.name, kind: self.kind },
+      alive: true,
+      managers: [],
+      children: [],
+    });
   }
   for (const manager of managers) place(manager.intro.owner).managers.push(describe(manager));
   return finish(root as Growing);
@@ -31,7 +41,14 @@ export function buildTree(api: SupervisorApi, managers: Iterable<ManagerRecord>)
 
 function finish(node: Growing): ThreadNode {
   const children = node.children.sort((a, b) => a.link.id - b.link.id).map(finish);
-  return { id: node.link.id, name: node.link.name, kind: node.link.kind, alive: node.alive, managers: node.managers, children };
+  return {
+    id: node.link.id,
+    name: node.link.name,
+    kind: node.link.kind,
+    alive: node.alive,
+    managers: node.managers,
+    children,
+  };
 }
 
 function describe({ intro, started, state }: ManagerRecord): ManagerNode {

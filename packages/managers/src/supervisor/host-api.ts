@@ -1,4 +1,4 @@
-import type { Answerers, RunMessage, SupervisorApi, ThreadExit, ThreadRecord, WaitTarget } from "@duck-ts/runtime/internal";
+import type { Answerers, SupervisorApi, ThreadRecord, WaitTarget } from "@duck-ts/runtime/internal";
 import type { FromService, QueuedTask, Started, StopReport } from "../protocol.ts";
 import type { ManagerRecord } from "./records.ts";
 
@@ -30,5 +30,3 @@ export type HostContext = {
   /** The host has nothing left and no threads. */
   ended(): void;
 };
-
-export type { RunMessage, ThreadExit };

@@ -74,7 +74,8 @@ export class HostedHost implements ManagerHost {
   }
 
   kill(why: string): void {
-    for (const [name, { from }] of this.#open) this.#context.post(from, { op: "dropped", callId: Number(name.split(".")[1]), why });
+    for (const [name, { from }] of this.#open)
+      this.#context.post(from, { op: "dropped", callId: Number(name.split(".")[1]), why });
     this.#open.clear();
     this.#watchdog.clear();
     Atomics.store(this.#head, board.OUTSTANDING, 0);
@@ -87,7 +88,12 @@ export class HostedHost implements ManagerHost {
       this.#open.delete(name);
       if (worker !== thread) continue;
       this.#count(board.FAILED);
-      this.#context.post(from, { op: "lost", callId: Number(name.split(".")[1]), exit: { reason: "terminated", exitCode: undefined }, thread: thread.info?.name ?? "?" });
+      this.#context.post(from, {
+        op: "lost",
+        callId: Number(name.split(".")[1]),
+        exit: { reason: "terminated", exitCode: undefined },
+        thread: thread.info?.name ?? "?",
+      });
     }
   }
 
@@ -109,7 +115,9 @@ export class HostedHost implements ManagerHost {
 
   #workers(): ThreadRecord[] {
     const owner = this.#context.manager.ownerId;
-    return [...this.#context.api.threads()].filter((thread) => thread.info?.kind === "request" && thread.info.parent?.id === owner);
+    return [...this.#context.api.threads()].filter(
+      (thread) => thread.info?.kind === "request" && thread.info.parent?.id === owner,
+    );
   }
 
   #count(as: number): void {

@@ -1,12 +1,30 @@
 import { MessageChannel, type MessagePort, type Worker } from "node:worker_threads";
-import { type Answerers, type EntryData, type FromWorker, spawnThread, type ThreadExit, type ThreadLink, type ThreadRecord, watchExit, type WaitTarget } from "@duck-ts/runtime/internal";
+import {
+  type Answerers,
+  type EntryData,
+  type FromWorker,
+  spawnThread,
+  type ThreadExit,
+  type ThreadLink,
+  type ThreadRecord,
+  type WaitTarget,
+  watchExit,
+} from "@duck-ts/runtime/internal";
 import * as board from "../board.ts";
 import type { LoopData } from "../loop-agent.ts";
 import type { FromAgent, QueuedTask, StopReport, ToAgent } from "../protocol.ts";
 import type { HostContext, ManagerHost } from "./host-api.ts";
 import { Watchdog } from "./watchdog.ts";
 
-type LoopThread = { readonly worker: Worker; readonly control: MessagePort; readonly line: ThreadRecord; links: readonly ThreadLink[]; readonly exit: ReturnType<typeof watchExit>; gone: boolean; readonly startedAt: number };
+type LoopThread = {
+  readonly worker: Worker;
+  readonly control: MessagePort;
+  readonly line: ThreadRecord;
+  links: readonly ThreadLink[];
+  readonly exit: ReturnType<typeof watchExit>;
+  gone: boolean;
+  readonly startedAt: number;
+};
 
 /** A question to the thread: whether its loop turns, and whether a cancelled task is still there. */
 type Asked = { answered: boolean; pending: boolean };
@@ -22,7 +40,9 @@ export class LoopHost implements ManagerHost {
   readonly #asked = new Map<string, Asked>();
   #failedStarts = 0;
   #thread: LoopThread | undefined;
-  #stopping: { resolve(report: StopReport): void; completedBefore: number; cancelledBefore: number; terminated: number } | undefined;
+  #stopping:
+    | { resolve(report: StopReport): void; completedBefore: number; cancelledBefore: number; terminated: number }
+    | undefined;
   #stopped: Promise<StopReport> | undefined;
   #stopBy = Number.POSITIVE_INFINITY;
   #over = false;
@@ -151,7 +171,8 @@ export class LoopHost implements ManagerHost {
   }
 
   #tellUp(submitter: ThreadRecord, { links }: LoopThread): void {
-    if (links.length > 0) this.#context.post(submitter, { op: "up", key: this.#context.manager.intro.key, worker: links });
+    if (links.length > 0)
+      this.#context.post(submitter, { op: "up", key: this.#context.manager.intro.key, worker: links });
   }
 
   /** The counters of a submitter that sends through us. */
@@ -196,7 +217,15 @@ export class LoopHost implements ManagerHost {
       execArgv: api.execArgv,
     });
     worker.unref();
-    const thread: LoopThread = { worker, control: port1, line: record, links: [], exit: watchExit(worker, (exit) => this.#exited(thread, exit)), gone: false, startedAt: performance.now() };
+    const thread: LoopThread = {
+      worker,
+      control: port1,
+      line: record,
+      links: [],
+      exit: watchExit(worker, (exit) => this.#exited(thread, exit)),
+      gone: false,
+      startedAt: performance.now(),
+    };
     port1.on("message", (message: FromAgent) => this.#heard(thread, message));
     Atomics.store(this.#head, board.WORKERS, 1);
     return thread;
@@ -210,7 +239,11 @@ export class LoopHost implements ManagerHost {
         this.#failedStarts = 0;
         return;
       case "answers":
-        this.#context.post(message.to, { op: "answers", answers: message.answers as readonly FromWorker[], worker: thread.links });
+        this.#context.post(message.to, {
+          op: "answers",
+          answers: message.answers as readonly FromWorker[],
+          worker: thread.links,
+        });
         return;
       case "drained":
         // Another submitter's tasks may be on their way through us meanwhile.
@@ -262,9 +295,21 @@ export class LoopHost implements ManagerHost {
   }
 
   #tellGone(thread: LoopThread, exit: ThreadExit): void {
-    const worker = thread.links.length > 0 ? thread.links : [{ id: thread.worker.threadId, name: this.#context.started.threadName, kind: "loop" as const }];
+    const worker =
+      thread.links.length > 0
+        ? thread.links
+        : [{ id: thread.worker.threadId, name: this.#context.started.threadName, kind: "loop" as const }];
     for (const submitter of this.#ports.keys()) {
-      this.#context.post(submitter, { op: "gone", key: this.#context.manager.intro.key, slot: 0, generation: 0, exit, worker, runThread: -1, runCall: 0 });
+      this.#context.post(submitter, {
+        op: "gone",
+        key: this.#context.manager.intro.key,
+        slot: 0,
+        generation: 0,
+        exit,
+        worker,
+        runThread: -1,
+        runCall: 0,
+      });
     }
     this.#ports.clear();
   }

@@ -1,11 +1,28 @@
 import { MessageChannel, type MessagePort } from "node:worker_threads";
-import { type Answerers, decodeThrown, logger, type ThreadExit, type ThreadLink, type ThreadRecord, type WaitTarget } from "@duck-ts/runtime/internal";
+import {
+  type Answerers,
+  decodeThrown,
+  logger,
+  type ThreadExit,
+  type ThreadLink,
+  type ThreadRecord,
+  type WaitTarget,
+} from "@duck-ts/runtime/internal";
 import * as board from "../board.ts";
+import type { AgentData } from "../pool/agent.ts";
 import { giveAhead } from "../pool/ahead.ts";
 import { Crew, type CrewMember } from "../pool/crew.ts";
 import { Fifo } from "../pool/fifo.ts";
-import { type AgentTask, type FromAgent, type PoolSettings, type QueuedTask, RING, RING_TAKEN_BACK, type StopReport, type ToAgent } from "../protocol.ts";
-import type { AgentData } from "../pool/agent.ts";
+import {
+  type AgentTask,
+  type FromAgent,
+  type PoolSettings,
+  type QueuedTask,
+  RING,
+  RING_TAKEN_BACK,
+  type StopReport,
+  type ToAgent,
+} from "../protocol.ts";
 import type { HostContext, ManagerHost } from "./host-api.ts";
 import { Watchdog } from "./watchdog.ts";
 
@@ -50,7 +67,9 @@ export class PoolHost implements ManagerHost {
   #failedStarts = 0;
   #whyNoStart: string | undefined;
   #names = 0;
-  #stopping: { resolve(report: StopReport): void; cancelled: number; terminated: number; completedBefore: number } | undefined;
+  #stopping:
+    | { resolve(report: StopReport): void; cancelled: number; terminated: number; completedBefore: number }
+    | undefined;
   #stopped: Promise<StopReport> | undefined;
   #stopBy = Number.POSITIVE_INFINITY;
 
@@ -200,7 +219,11 @@ export class PoolHost implements ManagerHost {
 
   threadGone(thread: ThreadRecord): void {
     this.#submitters.delete(thread);
-    for (let item = this.#queue.remove((queued) => queued.from === thread); item !== undefined; item = this.#queue.remove((queued) => queued.from === thread)) {
+    for (
+      let item = this.#queue.remove((queued) => queued.from === thread);
+      item !== undefined;
+      item = this.#queue.remove((queued) => queued.from === thread)
+    ) {
       Atomics.sub(this.#head, board.QUEUED, 1);
       this.#count(board.CANCELLED);
     }
@@ -213,7 +236,9 @@ export class PoolHost implements ManagerHost {
   }
 
   utilization(): number {
-    const busy = this.#workers.filter((worker) => worker !== undefined && this.#slotState(worker) !== board.FREE).length;
+    const busy = this.#workers.filter(
+      (worker) => worker !== undefined && this.#slotState(worker) !== board.FREE,
+    ).length;
     return busy / this.#settings.maxWorkers;
   }
 
@@ -222,11 +247,14 @@ export class PoolHost implements ManagerHost {
       if (worker !== undefined && this.#runs(worker, waiter, callId)) return { live: false, anyOf: [worker.line.id] };
     }
     const waits = (item: Queued): boolean => item.from.id === waiter && item.task.message[1] === callId;
-    const queued = this.#queue.has(waits) || this.#workers.some((worker) => worker?.given.some((given) => waits(given) && this.#isOpen(worker, given)));
+    const queued =
+      this.#queue.has(waits) ||
+      this.#workers.some((worker) => worker?.given.some((given) => waits(given) && this.#isOpen(worker, given)));
     if (!queued) return { live: true }; // on its way, or its answer is
     const anyOf: number[] = [];
     for (const worker of this.#workers) {
-      if (worker === undefined || worker.state !== "ready" || this.#slotState(worker) === board.FREE) return { live: true };
+      if (worker === undefined || worker.state !== "ready" || this.#slotState(worker) === board.FREE)
+        return { live: true };
       anyOf.push(worker.line.id);
     }
     return { live: false, anyOf };
@@ -267,7 +295,11 @@ export class PoolHost implements ManagerHost {
 
   #runs(worker: Worker, thread: number, callId: number): boolean {
     const { ring } = worker;
-    return Atomics.load(ring, board.RUN_STATE) === board.RUN_RUNNING && Atomics.load(ring, board.RUN_CALL) === callId && Atomics.load(ring, board.RUN_THREAD) === thread;
+    return (
+      Atomics.load(ring, board.RUN_STATE) === board.RUN_RUNNING &&
+      Atomics.load(ring, board.RUN_CALL) === callId &&
+      Atomics.load(ring, board.RUN_THREAD) === thread
+    );
   }
 
   /** Counts the end of a task that no worker will count. */
@@ -291,7 +323,10 @@ export class PoolHost implements ManagerHost {
       if (worker?.state !== "ready" || this.#queue.length === 0) continue;
       this.#forget(worker);
       const recent = Atomics.load(worker.ring, board.RECENT_US);
-      this.#give(worker, giveAhead(recent, worker.given.length, this.#queue.length, this.#settings.maxWorkers, RING - 2));
+      this.#give(
+        worker,
+        giveAhead(recent, worker.given.length, this.#queue.length, this.#settings.maxWorkers, RING - 2),
+      );
     }
   }
 
@@ -328,7 +363,8 @@ export class PoolHost implements ManagerHost {
       Atomics.add(this.#head, board.AHEAD, 1);
       worker.given.push({ ...next, ring, open });
       const task: AgentTask = { from: next.from.id, message: next.task.message, ring, open, beside: false };
-      if (next.task.moved) worker.control.postMessage({ t: "run", tasks: [task] } satisfies ToAgent, transferables(next.task));
+      if (next.task.moved)
+        worker.control.postMessage({ t: "run", tasks: [task] } satisfies ToAgent, transferables(next.task));
       else batch.push(task);
     }
     if (batch.length > 0) worker.control.postMessage({ t: "run", tasks: batch } satisfies ToAgent);
@@ -342,11 +378,16 @@ export class PoolHost implements ManagerHost {
   #forget(worker: Worker): void {
     let begun = 0;
     while (begun < worker.given.length && !this.#isOpen(worker, worker.given[begun] as Given)) begun += 1;
-    if (begun > 1) for (const gone of worker.given.splice(0, begun - 1)) if (gone.ring >= 0) worker.freeWords.push(gone.ring);
+    if (begun > 1)
+      for (const gone of worker.given.splice(0, begun - 1)) if (gone.ring >= 0) worker.freeWords.push(gone.ring);
   }
 
   #takeBack(worker: Worker, given: Given): boolean {
-    if (given.task.moved || Atomics.compareExchange(worker.ring, given.ring, given.open, RING_TAKEN_BACK) !== given.open) return false;
+    if (
+      given.task.moved ||
+      Atomics.compareExchange(worker.ring, given.ring, given.open, RING_TAKEN_BACK) !== given.open
+    )
+      return false;
     Atomics.sub(this.#head, board.AHEAD, 1);
     worker.given.splice(worker.given.indexOf(given), 1);
     worker.freeWords.push(given.ring);
@@ -401,8 +442,30 @@ export class PoolHost implements ManagerHost {
       workerInit: this.#settings.workerInit,
       memoryLimitMb: this.#settings.memoryLimitMb,
     };
-    const member = this.#crew.start(data, [port, port2], port1, () => Atomics.load(ring, board.EXIT_CODE), (exit) => this.#exited(worker, exit));
-    const worker: Worker = { slot, generation, control: port1, ring, member, line: record, links: [], given: [], nextTicket: 0, freeWords: Array.from({ length: RING }, (_, word) => word), connected: new Set(), besides: [], heard: true, state: "starting", idleTimer: undefined };
+    const member = this.#crew.start(
+      data,
+      [port, port2],
+      port1,
+      () => Atomics.load(ring, board.EXIT_CODE),
+      (exit) => this.#exited(worker, exit),
+    );
+    const worker: Worker = {
+      slot,
+      generation,
+      control: port1,
+      ring,
+      member,
+      line: record,
+      links: [],
+      given: [],
+      nextTicket: 0,
+      freeWords: Array.from({ length: RING }, (_, word) => word),
+      connected: new Set(),
+      besides: [],
+      heard: true,
+      state: "starting",
+      idleTimer: undefined,
+    };
     port1.on("message", (message: FromAgent) => this.#heard(worker, message));
     this.#workers[slot] = worker;
     Atomics.add(this.#head, board.WORKERS, 1);
@@ -446,7 +509,8 @@ export class PoolHost implements ManagerHost {
         // Its submitter died between taking the worker and giving it the task, which it had counted.
         const at = worker.slot * board.SLOT_WORDS + board.SLOT_STATE;
         const taken = board.slotWord(worker.generation, board.TAKEN);
-        if (Atomics.compareExchange(this.#slots, at, taken, board.slotWord(worker.generation, board.HELD)) !== taken) return;
+        if (Atomics.compareExchange(this.#slots, at, taken, board.slotWord(worker.generation, board.HELD)) !== taken)
+          return;
         this.#count(board.CANCELLED);
         this.#becameFree(worker);
         return;
@@ -471,7 +535,12 @@ export class PoolHost implements ManagerHost {
     if (Atomics.load(worker.ring, board.RUN_STATE) !== board.RUN_NONE) return;
     const at = worker.slot * board.SLOT_WORDS + board.SLOT_STATE;
     // Not a plain store: it may have gone on by itself, and even been taken, before its message came here.
-    Atomics.compareExchange(this.#slots, at, board.slotWord(worker.generation, board.HELD), board.slotWord(worker.generation, board.FREE));
+    Atomics.compareExchange(
+      this.#slots,
+      at,
+      board.slotWord(worker.generation, board.HELD),
+      board.slotWord(worker.generation, board.FREE),
+    );
     this.#dispatch();
     this.#maybeStopped();
     this.#watchIdle(worker);
@@ -488,7 +557,15 @@ export class PoolHost implements ManagerHost {
         const now = this.#ended();
         const free = board.slotWord(worker.generation, board.FREE);
         // Direct claims pass us by, so idleness is judged by what the pool has ended since the last look.
-        if (now === lastEnded && Atomics.compareExchange(this.#slots, at + board.SLOT_STATE, free, board.slotWord(worker.generation, board.EMPTY)) === free) {
+        if (
+          now === lastEnded &&
+          Atomics.compareExchange(
+            this.#slots,
+            at + board.SLOT_STATE,
+            free,
+            board.slotWord(worker.generation, board.EMPTY),
+          ) === free
+        ) {
           worker.state = "retiring";
           worker.member.terminate();
         } else look(now);
@@ -502,8 +579,22 @@ export class PoolHost implements ManagerHost {
     if (worker.connected.has(submitter.id) || submitter === worker.line) return;
     worker.connected.add(submitter.id);
     const { port1, port2 } = new MessageChannel();
-    worker.control.postMessage({ t: "connect", from: submitter.id, port: port2, bell: submitter.bell } satisfies ToAgent, [port2]);
-    this.#context.post(submitter, { op: "connect", key: this.#context.manager.intro.key, slot: worker.slot, generation: worker.generation, port: port1, worker: worker.links }, [port1]);
+    worker.control.postMessage(
+      { t: "connect", from: submitter.id, port: port2, bell: submitter.bell } satisfies ToAgent,
+      [port2],
+    );
+    this.#context.post(
+      submitter,
+      {
+        op: "connect",
+        key: this.#context.manager.intro.key,
+        slot: worker.slot,
+        generation: worker.generation,
+        port: port1,
+        worker: worker.links,
+      },
+      [port1],
+    );
   }
 
   /** The worker may finish what it has begun, and then goes. */
@@ -567,7 +658,8 @@ export class PoolHost implements ManagerHost {
       }
     }
     if (turn !== board.RUN_NONE) {
-      if (Atomics.compareExchange(ring, board.RUN_STATE, board.RUN_RUNNING, board.RUN_COUNTED) === board.RUN_RUNNING) this.#lost();
+      if (Atomics.compareExchange(ring, board.RUN_STATE, board.RUN_RUNNING, board.RUN_COUNTED) === board.RUN_RUNNING)
+        this.#lost();
       lose(runThread, runCall);
     }
     for (const { from, task } of worker.besides.splice(0)) {
@@ -575,7 +667,16 @@ export class PoolHost implements ManagerHost {
       lose(from.id, task.message[1]);
     }
     for (const id of worker.connected) {
-      this.#context.post(id, { op: "gone", key: this.#context.manager.intro.key, slot: worker.slot, generation: worker.generation, exit, worker: worker.links, runThread: turn === board.RUN_NONE ? -1 : runThread, runCall });
+      this.#context.post(id, {
+        op: "gone",
+        key: this.#context.manager.intro.key,
+        slot: worker.slot,
+        generation: worker.generation,
+        exit,
+        worker: worker.links,
+        runThread: turn === board.RUN_NONE ? -1 : runThread,
+        runCall,
+      });
     }
     Atomics.add(this.#head, board.QUEUED, back.length);
     this.#queue.unshift(back);
@@ -585,13 +686,16 @@ export class PoolHost implements ManagerHost {
       this.#whyNoStart = exit.message?.split("\n")[0] ?? `a thread ended with code ${exit.exitCode}`;
     }
     if (this.#failedStarts >= MAX_FAILED_STARTS) {
-      this.#endNow(`its workers could not start ${MAX_FAILED_STARTS} times in a row${this.#whyNoStart === undefined ? "" : `: ${this.#whyNoStart}`}`);
+      this.#endNow(
+        `its workers could not start ${MAX_FAILED_STARTS} times in a row${this.#whyNoStart === undefined ? "" : `: ${this.#whyNoStart}`}`,
+      );
       return;
     }
     this.#dispatch();
     this.#refill();
     // What a busy worker holds ahead need not wait for it where a new thread can take it over.
-    if (this.#stopping === undefined && this.#queue.length === 0 && Atomics.load(this.#head, board.AHEAD) > 0) this.#spawn();
+    if (this.#stopping === undefined && this.#queue.length === 0 && Atomics.load(this.#head, board.AHEAD) > 0)
+      this.#spawn();
     this.#maybeStopped();
   }
 
@@ -684,12 +788,21 @@ function transferables(task: QueuedTask): never[] {
     seen.add(value);
     if (value instanceof ArrayBuffer) found.push(value);
     else if (ArrayBuffer.isView(value)) walk(value.buffer);
-    else if (typeof (value as { postMessage?: unknown }).postMessage === "function" || value instanceof ReadableStream || value instanceof WritableStream || value instanceof TransformStream) found.push(value);
-    else if (value instanceof Map) for (const [k, v] of value) { walk(k); walk(v); }
+    else if (
+      typeof (value as { postMessage?: unknown }).postMessage === "function" ||
+      value instanceof ReadableStream ||
+      value instanceof WritableStream ||
+      value instanceof TransformStream
+    )
+      found.push(value);
+    else if (value instanceof Map)
+      for (const [k, v] of value) {
+        walk(k);
+        walk(v);
+      }
     else if (value instanceof Set) for (const v of value) walk(v);
     else for (const inner of Object.values(value)) walk(inner);
   };
   walk(task.message[3]);
   return found as never[];
 }
-

@@ -1,4 +1,4 @@
-import { stateName, STATE } from "../board.ts";
+import { STATE, stateName } from "../board.ts";
 import type { Introduction, Started } from "../protocol.ts";
 import type { ManagerHost } from "./host-api.ts";
 

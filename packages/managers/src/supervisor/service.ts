@@ -1,6 +1,7 @@
 /** The managers' part of the supervisor: who owns what, and the hosts of what runs. Runs in the supervisor's thread. */
-import { availableParallelism } from "node:os";
+
 import { createRequire } from "node:module";
+import { availableParallelism } from "node:os";
 import {
   type Answerers,
   encodeError,
@@ -17,7 +18,17 @@ import {
   type WaitTarget,
 } from "@duck-ts/runtime/internal";
 import * as board from "../board.ts";
-import { type Asked, type FromService, type Introduction, type Kind, type ManagerId, SERVICE, type Started, type StopReport, type ToService } from "../protocol.ts";
+import {
+  type Asked,
+  type FromService,
+  type Introduction,
+  type Kind,
+  type ManagerId,
+  SERVICE,
+  type Started,
+  type StopReport,
+  type ToService,
+} from "../protocol.ts";
 import { ToolkitHost } from "../toolkit/supervisor/toolkit-host.ts";
 import { formatManagerTree } from "../tree.ts";
 import { Awaits } from "./awaits.ts";
@@ -57,8 +68,14 @@ class ManagersService implements SupervisorService {
       loopAgent: entryUrl("./loop-agent.js", "@duck-ts/managers", import.meta.url.replace(/supervisor\/[^/]*$/, "")),
       entry: new URL("./worker/entry.js", `file://${runtime}`),
     };
-    const separateAgent = entryUrl("./toolkit/separate-agent.js", "@duck-ts/managers", import.meta.url.replace(/supervisor\/[^/]*$/, ""));
-    this.#toolkit = new ToolkitHost(api, { entry: this.#urls.entry, separateAgent }, (thread, event) => this.#post(thread, event));
+    const separateAgent = entryUrl(
+      "./toolkit/separate-agent.js",
+      "@duck-ts/managers",
+      import.meta.url.replace(/supervisor\/[^/]*$/, ""),
+    );
+    this.#toolkit = new ToolkitHost(api, { entry: this.#urls.entry, separateAgent }, (thread, event) =>
+      this.#post(thread, event),
+    );
   }
 
   call(from: ThreadRecord, body: unknown, reply: ((value: unknown) => void) | undefined): void {
@@ -95,7 +112,8 @@ class ManagersService implements SupervisorService {
           if (manager.intro.kind === "thread") Atomics.sub(manager.intro.head, board.QUEUED, message.tasks.length);
           Atomics.add(manager.intro.head, board.CANCELLED, message.tasks.length);
         }
-        for (const task of message.tasks) this.#post(from, { op: "dropped", callId: task.message[1], why: "its manager has stopped" });
+        for (const task of message.tasks)
+          this.#post(from, { op: "dropped", callId: task.message[1], why: "its manager has stopped" });
         return;
       }
       case "watch":
@@ -119,7 +137,16 @@ class ManagersService implements SupervisorService {
           message.port.close();
           // Tasks may be on that port already: their futures must hear that nobody will take them.
           const exit: ThreadExit = { reason: "terminated", exitCode: undefined };
-          this.#post(from, { op: "gone", key: message.key, slot: 0, generation: 0, exit, worker: [], runThread: -1, runCall: 0 });
+          this.#post(from, {
+            op: "gone",
+            key: message.key,
+            slot: 0,
+            generation: 0,
+            exit,
+            worker: [],
+            runThread: -1,
+            runCall: 0,
+          });
         }
         return;
       }
@@ -173,7 +200,10 @@ class ManagersService implements SupervisorService {
   }
 
   answerers(target: Extract<WaitTarget, { on: "task" }>, waiter: number): Answerers {
-    return this.#toolkit.answerers(target, waiter) ?? this.#managers.get(target.executor)?.host?.answerers(target, waiter) ?? { live: true };
+    return (
+      this.#toolkit.answerers(target, waiter) ??
+      this.#managers.get(target.executor)?.host?.answerers(target, waiter) ?? { live: true }
+    );
   }
 
   waiting(thread: ThreadRecord, wait: Wait): void {
@@ -229,17 +259,6 @@ class ManagersService implements SupervisorService {
     this.#changed();
   }
 
-  #forget(key: string): void {
-    const manager = this.#managers.get(key);
-    if (manager === undefined) return;
-    this.#managers.delete(key);
-    const owned = this.#owned.get(manager.ownerId);
-    const slot = this.#slot(manager.intro.kind, manager.intro.id);
-    if (owned?.get(slot) === manager) owned.delete(slot);
-    Atomics.store(manager.intro.head, board.STATE, board.GONE);
-    this.#changed();
-  }
-
   /** Another manager has taken this one's id: it drains, stops and is forgotten. */
   #replaced(old: ManagerRecord): void {
     const { head } = old.intro;
@@ -247,7 +266,10 @@ class ManagersService implements SupervisorService {
       this.#managers.delete(old.intro.key);
       Atomics.store(head, board.STATE, board.GONE);
     };
-    if (old.host === undefined) return end();
+    if (old.host === undefined) {
+      end();
+      return;
+    }
     Atomics.compareExchange(head, board.STATE, board.RUNNING, board.STOPPING);
     void old.host.stop({ wait: true, timeoutMs: 30_000 }).then(end);
   }
@@ -257,7 +279,9 @@ class ManagersService implements SupervisorService {
     const asked: Asked[] = [];
     for (const link of from.links) {
       const owned = this.#owned.get(link.id);
-      const ids = [...(owned?.values() ?? [])].filter((manager) => manager.intro.kind === kind).map((manager) => manager.intro.id);
+      const ids = [...(owned?.values() ?? [])]
+        .filter((manager) => manager.intro.kind === kind)
+        .map((manager) => manager.intro.id);
       const found = owned?.has(this.#slot(kind, id)) === true;
       asked.push({ thread: link, ids, found });
       if (found) break;
@@ -265,7 +289,12 @@ class ManagersService implements SupervisorService {
     return asked;
   }
 
-  #resolve(from: ThreadRecord, kind: Kind, id: ManagerId | undefined, create: Introduction | undefined): Introduction | undefined {
+  #resolve(
+    from: ThreadRecord,
+    kind: Kind,
+    id: ManagerId | undefined,
+    create: Introduction | undefined,
+  ): Introduction | undefined {
     for (const link of from.links) {
       const manager = this.#owned.get(link.id)?.get(this.#slot(kind, id));
       if (manager !== undefined) return manager.intro;
@@ -295,7 +324,11 @@ class ManagersService implements SupervisorService {
     this.#warnOfSurplus();
   }
 
-  #stop(from: ThreadRecord, message: Extract<ToService, { op: "stop" }>, reply: ((value: unknown) => void) | undefined): void {
+  #stop(
+    from: ThreadRecord,
+    message: Extract<ToService, { op: "stop" }>,
+    reply: ((value: unknown) => void) | undefined,
+  ): void {
     const host = this.#managers.get(message.key)?.host;
     const nothing: StopReport = { completed: 0, cancelled: 0, terminated: 0 };
     if (host === undefined) {

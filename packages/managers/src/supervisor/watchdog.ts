@@ -6,10 +6,13 @@ export class Watchdog {
   watch(name: string, ms: number, bark: () => void): void {
     this.callOff(name);
     // setTimeout counts to 2^31 - 1 ms; a longer deadline is none that a process lives to see.
-    const timer = setTimeout(() => {
-      this.#timers.delete(name);
-      bark();
-    }, Math.min(ms, 2 ** 31 - 1));
+    const timer = setTimeout(
+      () => {
+        this.#timers.delete(name);
+        bark();
+      },
+      Math.min(ms, 2 ** 31 - 1),
+    );
     timer.unref();
     this.#timers.set(name, timer);
   }

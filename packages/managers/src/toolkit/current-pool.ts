@@ -12,7 +12,7 @@ import { ThreadPoolManager } from "../thread-pool-manager.ts";
 /** The id of the pool of an open `entrypoint()`. */
 export const ENTRYPOINT_POOL = "duck:entrypoint";
 /** The id of the process's default pool. */
-export const DEFAULT_POOL = "duck:threaded";
+const DEFAULT_POOL = "duck:threaded";
 
 /** The word of the root's shared memory that says whether somebody makes the default pool, or has made it. */
 const DEFAULT_POOL_WORD = 8;

@@ -1,12 +1,10 @@
 /** Threads of which one outlives its parent. */
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
-import { lineageLinks, rootShared, spawnThread, type ThreadLink } from "@duck-ts/runtime/internal";
+import { rootShared, spawnThread, type ThreadLink } from "@duck-ts/runtime/internal";
 import { onTestFinished } from "vitest";
 import { within } from "./gates.ts";
 import type { Kind } from "./managers.ts";
-
-export { lineageLinks };
 
 export type Owner = {
   readonly id: number;

@@ -4,7 +4,7 @@ import * as tasks from "../fixtures/tasks.mjs";
 import { newGate } from "./gates.ts";
 
 /** A repeatable sequence of numbers from 0 to 1 (mulberry32). */
-export function seeded(seed: number): () => number {
+function seeded(seed: number): () => number {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

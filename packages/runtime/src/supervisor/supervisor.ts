@@ -124,7 +124,11 @@ export class Supervisor implements SupervisorApi {
       carriesPorts: true,
       send: (message, transfer) => port.postMessage(message, transfer as Transferable[] | undefined),
       drain: () => {
-        for (let got = receiveMessageOnPort(port); got !== undefined; got = record.alive ? receiveMessageOnPort(port) : undefined)
+        for (
+          let got = receiveMessageOnPort(port);
+          got !== undefined;
+          got = record.alive ? receiveMessageOnPort(port) : undefined
+        )
           this.#handle(record, got.message as ToSupervisor);
       },
       close: () => port.close(),
@@ -171,7 +175,11 @@ export class Supervisor implements SupervisorApi {
       carriesPorts: false,
       send: (message) => channel.postMessage(message),
       drain: () => {
-        for (let got = receiveMessageOnPort(port); got !== undefined; got = record.alive ? receiveMessageOnPort(port) : undefined)
+        for (
+          let got = receiveMessageOnPort(port);
+          got !== undefined;
+          got = record.alive ? receiveMessageOnPort(port) : undefined
+        )
           this.#handle(record, got.message as ToSupervisor);
       },
       close: () => channel.close(),
