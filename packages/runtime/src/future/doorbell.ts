@@ -8,9 +8,6 @@ import { threadWide } from "../thread/shared-state.ts";
  */
 export type Doorbell = Int32Array;
 
-/** Spinning this long before sleeping makes short blocking calls several times faster (a kernel wake-up costs 15 to 60 us). */
-const SPIN_MS = 0.05;
-
 type Mailboxes = {
   bell: Doorbell;
   readonly ports: Set<Drainable>;
@@ -101,16 +98,13 @@ export function blockUntil(wait: BlockingWait): boolean {
     for (;;) {
       const heard = Atomics.load(bell, 0);
       if (takeUntil(wait.done, heard)) return true;
-      let now = performance.now();
+      const now = performance.now();
       if (now >= wait.deadline) return false;
       if (now >= patience) {
         patience = Number.POSITIVE_INFINITY;
         wait.onPatienceLost?.();
         continue; // what it did may have ended the wait
       }
-      const spinUntil = Math.min(now + SPIN_MS, wait.deadline);
-      while (Atomics.load(bell, 0) === heard && now < spinUntil) now = performance.now();
-      if (Atomics.load(bell, 0) !== heard) continue;
       const until = Math.min(wait.deadline, patience);
       Atomics.wait(bell, 0, heard, until === Number.POSITIVE_INFINITY ? undefined : Math.max(0, until - now));
     }
