@@ -14,7 +14,7 @@ const packages = Object.fromEntries(
 
 export default {
   // scripts/tool.mjs and tests find these by name.
-  ignoreDependencies: ["publint", "@arethetypeswrong/cli", "playwright-core", "tsx"],
+  ignoreDependencies: ["publint", "@arethetypeswrong/cli", "tsx"],
   workspaces: {
     ".": {
       entry: ["scripts/*.mjs", "test/**/*.{test,test-d}.ts", "test/**/fixtures/**"],
@@ -23,7 +23,7 @@ export default {
       ignoreDependencies: [/^@duck-ts\//],
     },
     ...packages,
-    "apps/demo": { entry: ["duck.config.ts", "src/app.ts"], project: ["**/*.ts"] },
+    "apps/demo": { entry: ["duck.config.ts", "src/app.ts"], project: ["**/*.{ts,tsx}"] },
     bench: { entry: ["*.{ts,mts,js,mjs}"], project: ["**/*.{ts,mts,js,mjs}"] },
   },
 };

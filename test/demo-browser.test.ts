@@ -86,9 +86,8 @@ describe.skipIf(executablePath === undefined)("the demo in a browser", () => {
       "/image",
       async (page) => {
         await page.click("#drawn");
-        const all = `[...document.querySelectorAll("img[data-width]")]`;
-        await page.waitForFunction(`${all}.every((img) => img.naturalWidth === Number(img.dataset.width))`);
-        await page.waitForFunction(`${all}.every((img) => img.nextElementSibling.textContent.endsWith(" ms"))`);
+        const done = `(img) => img.nextElementSibling.textContent.startsWith(img.dataset.width + " ×")`;
+        await page.waitForFunction(`[...document.querySelectorAll("img[data-width]")].every(${done})`);
       },
     ],
     [
@@ -114,13 +113,7 @@ describe.skipIf(executablePath === undefined)("the demo in a browser", () => {
       "/misbehave",
       async (page) => {
         for (const deed of ["block", "loop", "exit", "throw"]) await page.click(`[data-deed=${deed}]`);
-        const verdicts = [
-          ["block", "200"],
-          ["loop", "504"],
-          ["exit", "502"],
-          ["throw", "500"],
-        ];
-        for (const [deed, status] of verdicts)
+        for (const [deed, status] of Object.entries({ block: 200, loop: 504, exit: 502, throw: 500 }))
           await page.waitForFunction(`${text(`${deed}-verdict`)}.startsWith("${status} after")`);
         // All the while the others were answered: none of the bars is a failure.
         expect(await page.evaluate<number>(`document.querySelectorAll("#pulse i").length`)).toBeGreaterThan(5);

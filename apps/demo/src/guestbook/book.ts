@@ -1,28 +1,17 @@
 import { task } from "@duck-ts/server";
+import { type Entry, openStore, type Store } from "./store.ts";
 
-export interface Entry {
-  readonly id: number;
-  readonly name: string;
-  readonly text: string;
-  readonly at: string;
+/** Lives in the guestbook loop's thread: tasks run there, one after the other, so there is one connection. */
+let opened: Store | undefined;
+function store(): Store {
+  opened ??= openStore();
+  return opened;
 }
 
-/** How many entries are kept. */
-const limit = 200;
-
-/** Lives in the guestbook loop's thread: tasks run there, so they all see this one list. */
-const entries: Entry[] = [
-  { id: 1, name: "Ada", text: "I blocked here, and nobody minded.", at: new Date().toISOString() },
-];
-let lastId = 1;
-
 export const addEntry = task(function addEntry(name: string, text: string): Entry {
-  const entry = { id: ++lastId, name, text, at: new Date().toISOString() };
-  entries.unshift(entry);
-  entries.length = Math.min(entries.length, limit);
-  return entry;
+  return store().add(name, text);
 });
 
-export const listEntries = task(function listEntries(): Entry[] {
-  return entries;
+export const listEntries = task(function listEntries(): { place: string; entries: Entry[] } {
+  return { place: store().place, entries: store().list() };
 });

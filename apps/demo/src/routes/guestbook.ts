@@ -1,6 +1,7 @@
 import { get, getOrCreateLoopManager, post, reply } from "@duck-ts/server";
 import { z } from "zod";
-import { addEntry, type Entry, listEntries } from "../guestbook/book.ts";
+import { addEntry, listEntries } from "../guestbook/book.ts";
+import type { Entry } from "../guestbook/store.ts";
 import { type Markup, markup } from "../view/markup.ts";
 import { page } from "../view/page.ts";
 
@@ -15,22 +16,23 @@ const guarded = { taskType: "guestbook" };
 
 export const guestbook = [
   get("/guestbook", () => {
-    const entries = book().submitTask(listEntries(), guarded).result();
+    const { place, entries } = book().submitTask(listEntries(), guarded).result();
     return page({
       path: "/guestbook",
       title: "Guestbook",
-      lead: "Kept by one loop that belongs to main, and found from every request thread by lineage. Leave a field empty to see what zod says.",
+      lead: "Kept by one loop that belongs to main. Every request thread finds it by lineage, and blocks while it reads or writes. Leave a field empty to see what zod says.",
       body: markup`<div class="stack"><form class="card stack" novalidate>
 <div><label for="name">Name</label><input id="name" name="name" autocomplete="name"><p class="error" id="name-error" role="alert"></p></div>
 <div><label for="text">Message</label><textarea id="text" name="text" rows="2"></textarea><p class="error" id="text-error" role="alert"></p></div>
 <button>Sign</button>
 </form>
+<p class="made">The entries are kept ${place}.</p>
 <ol class="entries">${entries.map(entryItem)}</ol></div>`,
       script,
     });
   }),
 
-  get("/api/guestbook", () => book().submitTask(listEntries(), guarded).result()),
+  get("/api/guestbook", () => book().submitTask(listEntries(), guarded).result().entries),
 
   post("/api/guestbook", { body: newEntry }, ({ body }) => {
     const entry = book().submitTask(addEntry(body.name, body.text), guarded).result();

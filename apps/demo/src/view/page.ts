@@ -4,8 +4,11 @@ import { style } from "./style.ts";
 
 const places: readonly (readonly [path: string, name: string])[] = [
   ["/render", "Render"],
+  ["/guide", "Guide"],
   ["/guestbook", "Guestbook"],
   ["/upload", "Upload"],
+  ["/image", "Image"],
+  ["/password", "Password"],
   ["/report", "Report"],
   ["/events", "Events"],
   ["/threads", "Threads"],

@@ -69,6 +69,12 @@ progress { width: 100%; height: .6rem; accent-color: var(--pond); }
 ol.entries { list-style: none; margin: 0; padding: 0; }
 ol.entries li { padding: .8rem 0; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
 ol.entries small { color: var(--soft); }
+.sizes { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-end; }
+.sizes figure { max-width: 100%; }
+figure img[data-width] { width: auto; max-width: 100%; aspect-ratio: auto; cursor: auto; }
+figure img[hidden] { display: none; }
+.made { color: var(--soft); font-size: .95rem; }
+input.search { flex: 1; min-width: 0; max-width: 22rem; }
 .big { font-size: 2rem; font-weight: 700; line-height: 1.1; font-variant-numeric: tabular-nums; }
 .pulse { display: flex; align-items: flex-end; gap: 2px; height: 5.5rem; overflow: hidden; }
 .pulse i { flex: 1; min-width: 2px; background: var(--pond); border-radius: 2px 2px 0 0; }
