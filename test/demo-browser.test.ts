@@ -44,6 +44,8 @@ describe.skipIf(executablePath === undefined)("the demo in a browser", () => {
 
   const text = (id: string): string => `document.getElementById("${id}").textContent`;
 
+  let guests = 0;
+
   /** What there is to do on each page, and when it is done. */
   const visits: [path: string, act: (page: Page) => Promise<unknown>][] = [
     ["/", async () => undefined],
@@ -69,10 +71,12 @@ describe.skipIf(executablePath === undefined)("the demo in a browser", () => {
       async (page) => {
         await page.click("button");
         await page.waitForFunction(`${text("name-error")} === "Who are you?"`);
-        await page.fill("#name", "Grace <b>");
+        // A name of its own for each visit: an entry of an earlier one would end the wait before the page has changed.
+        const name = `Grace <b> ${++guests}`;
+        await page.fill("#name", name);
         await page.fill("#text", "Found by lineage");
         await page.click("button");
-        await page.waitForFunction(`document.querySelector("ol.entries li b").textContent === "Grace <b>"`);
+        await page.waitForFunction(`document.querySelector("ol.entries li b").textContent === ${JSON.stringify(name)}`);
       },
     ],
     [
