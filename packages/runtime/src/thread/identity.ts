@@ -78,9 +78,12 @@ function leaveForChildren(identity: Identity): void {
   setEnvironmentData(LINEAGE_KEY, heirloom);
 }
 
+/** What Node calls every Worker that was given no name. */
+const NODES_OWN_NAME = "WorkerThread";
+
 function nameOfForeign(): string {
   const given = (workerThreads as { threadName?: string | null }).threadName; // Node >= 22.20
-  return given ? given : `worker-${threadId}`;
+  return given && given !== NODES_OWN_NAME ? given : `worker-${threadId}`;
 }
 
 function newRoot(): RootShared {
