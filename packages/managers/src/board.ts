@@ -50,7 +50,7 @@ export const CLAIMED_BY = 1;
  */
 export const CLAIMS = 64;
 /** The task whose turn it is: its submitter's thread and number. Holds from before the task's module is imported. */
-export const RUN_THREAD: number = CLAIMS + 0;
+export const RUN_THREAD: number = CLAIMS + 0; // the first word behind the claims
 export const RUN_CALL: number = CLAIMS + 1;
 export const RUN_STATE: number = CLAIMS + 2;
 export const EXIT_CODE: number = CLAIMS + 3;
