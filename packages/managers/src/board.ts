@@ -1,6 +1,6 @@
 /**
  * What all threads see of a manager without asking anybody: counters and states in shared memory. `head` lives as long
- * as the manager, `slots` from one start to the next stop (pools only; one slot a worker).
+ * as the manager; each worker of a pool has a block of its own.
  */
 
 /** Words of `head`. */
@@ -11,7 +11,7 @@ export const EPOCH = 1;
 export const OUTSTANDING = 2;
 /** Tasks in the supervisor's queue of a pool, on their way there included. While it is not 0 nobody overtakes. */
 export const QUEUED = 3;
-/** Tasks that were given to a busy worker ahead of time. */
+/** Tasks that the supervisor has given to a busy worker ahead of time. */
 export const AHEAD = 4;
 export const COMPLETED = 5;
 export const FAILED = 6;
@@ -28,7 +28,11 @@ const SUM_TIME_LOW = 14;
 const SUM_TIME_HIGH = 15;
 export const WAIT_HISTOGRAM = 16;
 export const RUN_HISTOGRAM = 64;
-const HEAD_WORDS = 112;
+/** Tasks of a pool that run. */
+export const ACTIVE = 112;
+/** How many tasks had ended when the stop began: only what ends from then on is part of its report. */
+export const ENDED_BEFORE = 113;
+const HEAD_WORDS = 114;
 
 export const IDLE = 0;
 export const RUNNING = 1;
@@ -37,16 +41,10 @@ export const STOPPED = 3;
 /** The owner thread has ended, or another manager has taken its place. */
 export const GONE = 4;
 
-/** Words of one slot. */
-export const SLOT_WORDS = 2;
-export const SLOT_STATE = 0;
-/** The thread that took the slot last, to hand its worker a task directly. It may die before it has done so. */
-export const CLAIMED_BY = 1;
-
 /**
- * Words of the block that one worker and the supervisor share. Each worker has its own: a thread that was terminated may
- * still move for a while, and must not write into its successor's. First come the words by which either side claims a
- * task that was given ahead.
+ * Words of the block that one worker, the supervisor and the submitters share. Each worker has its own: a thread that was
+ * terminated may still move for a while, and must not write into its successor's. First come the words by which either
+ * side claims a task that the supervisor has given ahead.
  */
 export const CLAIMS = 64;
 /** The task whose turn it is: its submitter's thread and number. Holds from before the task's module is imported. */
@@ -56,7 +54,16 @@ export const RUN_STATE: number = CLAIMS + 2;
 export const EXIT_CODE: number = CLAIMS + 3;
 /** How long this worker's tasks took lately, in microseconds; 0: not known. */
 export const RECENT_US: number = CLAIMS + 4;
-const BLOCK_WORDS = CLAIMS + 5;
+/** Who may give the worker tasks; see below. */
+export const PLACE: number = CLAIMS + 5;
+/** The number, at its submitter, of the last task that began of those the worker was taken for. */
+export const TAKEN_CALL: number = CLAIMS + 6;
+/** Not 0: of the tasks that submitters have sent ahead none begins any more. How many that were. */
+export const REFUSING: number = CLAIMS + 7;
+export const REFUSED: number = CLAIMS + 8;
+/** The number of a submitter that has ended, plus one: of its tasks none begins any more. */
+export const GONE_SEAT: number = CLAIMS + 9;
+const BLOCK_WORDS = CLAIMS + 10;
 
 /** States of the task in `RUN_THREAD`, `RUN_CALL`. Whoever moves RUNNING to COUNTED counts its end. */
 export const RUN_NONE = 0;
@@ -64,13 +71,65 @@ export const RUN_RUNNING = 1;
 /** It has ended, but its answer may still be in the thread, and dies with it. */
 export const RUN_COUNTED = 2;
 
-/** States of a slot, beside its generation: a word is `generation << 2 | state`. */
+/**
+ * The place in front of a worker: one of four states, and for TAKEN who has it (a number that the supervisor gave that
+ * submitter for this worker) and how many of its tasks the worker has before it. All in one word, so that a submitter
+ * adds a task only to a place that is still its own, and the worker gives the place up only when nothing is left.
+ */
 export const EMPTY = 0;
 export const FREE = 1;
-/** A submitter has taken the worker for a task that it hands over directly, until that task has ended. */
+/** A submitter has taken the worker for tasks that it hands over directly, until they have ended. */
 export const TAKEN = 2;
 /** The supervisor decides what the worker does next. */
 export const HELD = 3;
+
+const SEAT_BITS = 10;
+/** A submitter with a higher number takes no place: its tasks go by way of the supervisor. */
+export const SEATS: number = 2 ** SEAT_BITS;
+const ONE_TASK = 1 << (2 + SEAT_BITS);
+/** More tasks than this are not sent ahead. */
+const MOST_TASKS = 2 ** 18;
+
+/** Takes a free worker for one task. */
+export function takePlace(block: Words, seat: number): boolean {
+  return Atomics.compareExchange(block, PLACE, FREE, TAKEN | (seat << 2) | ONE_TASK) === FREE;
+}
+
+/** One more task for a worker that is taken by `seat` and not done. */
+export function joinPlace(block: Words, seat: number): boolean {
+  const place = Atomics.load(block, PLACE);
+  if ((place & (ONE_TASK - 1)) !== (TAKEN | (seat << 2)) || tasksBefore(place) >= MOST_TASKS) return false;
+  return Atomics.compareExchange(block, PLACE, place, place + ONE_TASK) === place;
+}
+
+/** One task less; the place stays taken. */
+export function leavePlace(block: Words): void {
+  Atomics.sub(block, PLACE, ONE_TASK);
+}
+
+/** Gives a taken place back that nothing is left in. */
+export function vacatePlace(block: Words): boolean {
+  const place = Atomics.load(block, PLACE);
+  return stateOf(place) === TAKEN && tasksBefore(place) === 0 && movePlace(block, place, FREE);
+}
+
+/** How many tasks the submitter that has the place has there. */
+export function tasksBefore(place: number): number {
+  return place >>> (2 + SEAT_BITS);
+}
+
+export function seatOf(place: number): number {
+  return (place >> 2) & (SEATS - 1);
+}
+
+export function stateOf(place: number): number {
+  return place & 3;
+}
+
+/** Changes a place if it is still what it was. */
+export function movePlace(block: Words, from: number, to: number): boolean {
+  return Atomics.compareExchange(block, PLACE, from, to) === from;
+}
 
 export type Words = Int32Array;
 
@@ -78,8 +137,22 @@ export function newHead(): Words {
   return new Int32Array(new SharedArrayBuffer(HEAD_WORDS * 4));
 }
 
-export function newSlots(workers: number): Words {
-  return new Int32Array(new SharedArrayBuffer(workers * SLOT_WORDS * 4));
+/** Takes a running manager into its stop. Returns the state it was in. */
+export function beginStopping(head: Words): number {
+  const endedBefore = ended(head);
+  const was = Atomics.compareExchange(head, STATE, RUNNING, STOPPING);
+  if (was === RUNNING) Atomics.store(head, ENDED_BEFORE, endedBefore);
+  return was;
+}
+
+/** Tasks that have ended, well or not. */
+export function ended(head: Words): number {
+  return Atomics.load(head, COMPLETED) + Atomics.load(head, FAILED);
+}
+
+/** How many of a pool's tasks wait. */
+export function queued(head: Words): number {
+  return Math.max(0, Atomics.load(head, OUTSTANDING) - Atomics.load(head, ACTIVE));
 }
 
 /** Words of a loop's port, which its submitter, its thread and the supervisor share. */
@@ -113,11 +186,8 @@ export function closePort(port: Words): { readonly begun: number; readonly waiti
 export function newBlock(): Words {
   const block = new Int32Array(new SharedArrayBuffer(BLOCK_WORDS * 4));
   block[EXIT_CODE] = -1;
+  block[PLACE] = HELD;
   return block;
-}
-
-export function slotWord(generation: number, state: number): number {
-  return (generation << 2) | state;
 }
 
 /** Histograms have 48 buckets, two to each doubling, from 1 us to 16 s. */

@@ -16,17 +16,13 @@ export function start(data: unknown): void {
   const tell = (message: FromAgent): void => control.postMessage(message);
   let draining = false;
   let measuring = false;
-  const began = new Map<string, number>();
   /** By submitting thread. If this thread dies, what was not begun goes to the next. */
   const ports = new Map<number, board.Words>();
-  /** Tasks whose turn has come and that have not ended; and the last of each submitter, which numbers them upwards. */
-  const open = new Set<string>();
+  /** The last task of each submitter, which numbers them upwards, whose turn has come. */
   const newest = new Map<number, number>();
   /** Whether it may still block the loop with its first steps. Once those are over it is a task among others. */
-  const isPending = (from: number, callId: number): boolean => {
-    const id = `${from}.${callId}`;
-    return callId > (newest.get(from) ?? 0) || (open.has(id) && !began.has(id));
-  };
+  const isPending = (from: number, callId: number): boolean =>
+    callId > (newest.get(from) ?? 0) || host.job(from, callId)?.begun === false;
   const countBegun = (from: number): void => {
     const words = ports.get(from);
     if (words !== undefined) Atomics.add(words, board.PORT_BEGUN, 1);
@@ -34,15 +30,12 @@ export function start(data: unknown): void {
   const isQuiet = (): boolean => [...ports.values()].every(board.isPortQuiet);
   const host = new Host("concurrent", {
     // Counted in the order of the port, so before the task's module is imported: later tasks may overtake that.
-    taken(from, callId) {
+    taken({ inbox: { from }, callId }) {
       countBegun(from);
-      open.add(`${from}.${callId}`);
       newest.set(from, callId);
     },
-    started(from, callId, message) {
-      const now = performance.now();
-      began.set(`${from}.${callId}`, now);
-      board.record(head, board.WAIT_HISTOGRAM, Math.max(0, Date.now() - message[6]));
+    started(job) {
+      board.record(head, board.WAIT_HISTOGRAM, Math.max(0, Date.now() - job.submittedAt));
       if (measuring) return;
       measuring = true;
       measureLag(head, () => {
@@ -50,16 +43,13 @@ export function start(data: unknown): void {
         return measuring;
       });
     },
-    ended(from, message, ok) {
-      const id = `${from}.${message[1]}`;
-      board.record(head, board.RUN_HISTOGRAM, performance.now() - (began.get(id) ?? 0));
-      began.delete(id);
-      open.delete(id);
-      end(from, ok ? board.COMPLETED : board.FAILED);
+    ended(job, ok) {
+      board.record(head, board.RUN_HISTOGRAM, performance.now() - job.startedAt);
+      end(job.inbox.from, ok ? board.COMPLETED : board.FAILED);
     },
-    dropped(from, message) {
+    dropped({ inbox: { from }, callId }) {
       countBegun(from);
-      newest.set(from, message[1]);
+      newest.set(from, callId);
       end(from, board.CANCELLED);
     },
   });
@@ -90,7 +80,7 @@ export function start(data: unknown): void {
   control.on("message", (message: ToAgent) => {
     switch (message.t) {
       case "connect": {
-        const inbox = Inbox.onPort(message.from, message.port, message.bell);
+        const inbox = Inbox.onPort(message.from, message.port, message.bell, message.answers);
         if (message.words !== undefined) ports.set(message.from, message.words);
         message.port.on("message", (batch: readonly ToWorker[]) => host.receive(inbox, batch));
         return;
@@ -104,14 +94,9 @@ export function start(data: unknown): void {
       case "cancel":
         host.receive(inboxOf(message.from), [["cancel", message.callId, message.reason as never]]);
         return;
-      case "abandon": {
-        const id = `${message.from}.${message.callId}`;
-        if (!host.abandon(id)) return;
-        began.delete(id);
-        open.delete(id);
-        end(message.from, board.CANCELLED);
+      case "abandon":
+        if (host.abandon(message.from, message.callId)) end(message.from, board.CANCELLED);
         return;
-      }
       case "drain":
         draining = true;
         tellIfDrained();

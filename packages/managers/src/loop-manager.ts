@@ -7,10 +7,18 @@ import {
   type ThreadInfo,
   WorkerCrashedError,
 } from "@duck-ts/runtime";
-import { encodeError, futureInternals, line, ownDoorbell, Submitter, threadFromLinks } from "@duck-ts/runtime/internal";
+import {
+  encodeError,
+  futureInternals,
+  line,
+  newAnswerRing,
+  ownDoorbell,
+  Submitter,
+  threadFromLinks,
+} from "@duck-ts/runtime/internal";
 import * as board from "./board.ts";
 import { ManagerNotRunning, UnknownAsyncTaskError } from "./errors.ts";
-import { handles, Manager, refuseOwnLoop } from "./manager.ts";
+import { handles, Manager, refuseOwnLoop, silence } from "./manager.ts";
 import { checkLoopStart, type LoopStartOptions, type SubmitOptions } from "./options.ts";
 import type { FromService, Introduction, ManagerId } from "./protocol.ts";
 import { type ManagerInfo, registryOf } from "./registry.ts";
@@ -37,11 +45,11 @@ export interface LoopHandle {
 export class LoopManager extends Manager implements WorkerNews {
   #submitter: Submitter | undefined;
   #thread: ThreadInfo | null = null;
-  readonly #sent = new Set<TaskFuture<unknown>>();
+  /** Tasks that the loop has, each with its place in the order of the direct port; -1: it cannot be sent again. */
+  readonly #sent = new Map<TaskFuture<unknown>, number>();
   /** How many tasks went over the direct port, and what its three parties count. */
   #order = 0;
   #words = board.newPortWords();
-  readonly #orders = new WeakMap<TaskFuture<unknown>, number>();
 
   /** @internal */
   static make(intro: Introduction): LoopManager {
@@ -96,9 +104,8 @@ export class LoopManager extends Manager implements WorkerNews {
       const port = this.#connect();
       if (port !== undefined) {
         port.send(encoded);
-        this.#sent.add(future);
         this.#order += 1;
-        if (encoded.transfer.length === 0) this.#orders.set(future, this.#order);
+        this.#sent.set(future, encoded.transfer.length === 0 ? this.#order : -1);
         Atomics.add(this.#words, board.PORT_SENT, 1);
         if (this.#thread !== null) future.assign(this.#thread);
         if (options.timeoutMs !== undefined) {
@@ -112,7 +119,7 @@ export class LoopManager extends Manager implements WorkerNews {
           tasks: [{ message: encoded.message, timeoutMs: options.timeoutMs, moved: false }],
         });
         listenForWorkers(this.key, this);
-        this.#sent.add(future);
+        this.#sent.set(future, -1);
         futureInternals.whenSettled(future, () => this.#sent.delete(future));
       }
     } catch (error) {
@@ -154,8 +161,8 @@ export class LoopManager extends Manager implements WorkerNews {
 
   /** @internal The loop's thread is up. */
   up(event: Extract<FromService, { op: "up" }>): void {
-    this.#thread = threadFromLinks(event.worker);
-    for (const future of this.#sent) future.assign(this.#thread);
+    this.#thread = threadFromLinks(event.links);
+    for (const future of this.#sent.keys()) future.assign(this.#thread);
   }
 
   /** @internal The loop's thread has ended: what it had is lost. */
@@ -170,18 +177,17 @@ export class LoopManager extends Manager implements WorkerNews {
     this.#order = 0;
     this.#words = board.newPortWords();
     Atomics.sub(this.head, board.OUTSTANDING, unseen);
-    const name = event.worker[0]?.name ?? this.label;
+    const name = event.links[0]?.name ?? this.label;
     const sent = [...this.#sent];
     this.#sent.clear();
-    for (const future of sent) {
+    for (const [future, order] of sent) {
       if (future.done) continue; // cancelled, or its time was over
-      const order = this.#orders.get(future);
-      if (order !== undefined && order > begun) {
+      if (order > begun) {
         if (this.isRunning()) this.#again(future);
         else future.fail(new TaskCancelledError("The task was cancelled: its loop was stopped before it began."));
         continue;
       }
-      if (event.worker.length > 0) future.assign(threadFromLinks(event.worker));
+      if (event.links.length > 0) future.assign(threadFromLinks(event.links));
       future.fail(new WorkerCrashedError(name, event.exit.reason, event.exit.exitCode, cause(event.exit.message)));
     }
     this.flush(); // at once: a thread that is blocked on one of them comes to no end of its turn
@@ -215,7 +221,7 @@ export class LoopManager extends Manager implements WorkerNews {
 
   protected override failureLogger(log: boolean): ((future: TaskFuture<unknown>, thrown: unknown) => void) | undefined {
     // A failing task of a loop is logged only if nobody looks at it, which the future itself does.
-    return log ? undefined : () => undefined;
+    return log ? undefined : silence;
   }
 
   protected override flush(): void {
@@ -229,9 +235,8 @@ export class LoopManager extends Manager implements WorkerNews {
     Atomics.add(this.head, board.OUTSTANDING, 1);
     const port = this.#connect() as Submitter;
     port.send(encoded);
-    this.#sent.add(future);
     this.#order += 1;
-    this.#orders.set(future, this.#order);
+    this.#sent.set(future, this.#order);
     Atomics.add(this.#words, board.PORT_SENT, 1);
   }
 
@@ -244,11 +249,12 @@ export class LoopManager extends Manager implements WorkerNews {
     if (this.#submitter !== undefined || !line().carriesPorts) return this.#submitter;
     const { port1, port2 } = new MessageChannel();
     listenForWorkers(this.key, this);
-    this.#submitter = new Submitter(port1, (future) => {
+    const answers = newAnswerRing();
+    this.#submitter = new Submitter(port1, answers, (future) => {
       this.#sent.delete(future);
       if (this.#thread !== null) future.assign(this.#thread);
     });
-    tell({ op: "connect", key: this.key, port: port2, bell: ownDoorbell(), words: this.#words }, [port2]);
+    tell({ op: "connect", key: this.key, port: port2, bell: ownDoorbell(), answers, words: this.#words }, [port2]);
     return this.#submitter;
   }
 }

@@ -9,6 +9,7 @@ import {
   isImportingTasks,
   type Task,
   type TaskCall,
+  type TaskFutureOptions,
   threadFromLinks,
   threadWide,
   toTaskCall,
@@ -27,6 +28,10 @@ export abstract class Manager {
   readonly #owner: ThreadInfo;
   readonly #label: string;
   #started: Started | undefined;
+  readonly #onCancel = (future: TaskFuture<unknown>, reason: unknown): void => this.cancelled(future, reason);
+  readonly #onBlocking = (future: TaskFuture<unknown>): void => this.beforeBlocking(future);
+  #logged: { readonly epoch: number; readonly options: TaskFutureOptions } | undefined;
+  #silent: { readonly epoch: number; readonly options: TaskFutureOptions } | undefined;
 
   /** Not for users: managers come from `getOrCreateLoopManager` and `getOrCreateThreadManager`. */
   protected constructor(intro: Introduction) {
@@ -65,7 +70,7 @@ export abstract class Manager {
    */
   async stop(options: StopOptions = {}): Promise<StopReport> {
     const checked = checkStop(options, `${this.className}.stop`);
-    const was = Atomics.compareExchange(this.head, board.STATE, board.RUNNING, board.STOPPING);
+    const was = board.beginStopping(this.head);
     if (was !== board.RUNNING && was !== board.STOPPING) return { completed: 0, cancelled: 0, terminated: 0 };
     this.flush();
     return askAsync<StopReport>({ op: "stop", key: this.key, ...checked });
@@ -180,22 +185,30 @@ export abstract class Manager {
     },
     options: SubmitOptions,
   ): TaskFuture<unknown> {
-    const future = new TaskFuture<unknown>(
-      {
-        call: prepared.call,
-        executor: this.key,
-        executorLabel: this.label,
-        keepAlive: !prepared.started.daemon,
-        onCancel: (cancelled, reason) => this.cancelled(cancelled, reason),
-        beforeBlocking: (waiting) => this.beforeBlocking(waiting),
-        onFailure: this.failureLogger(options.logException ?? true),
-      },
-      prepared.submitter,
-    );
+    const settings = this.#futureOptions(prepared.started, options.logException ?? true);
+    const future = new TaskFuture<unknown>(settings, prepared.call, prepared.submitter);
     if (options.timeoutMs !== undefined)
       futureInternals.whenSettled(future, () => tell({ op: "done", key: this.key, callId: future.callId }));
     if (options.signal !== undefined) followSignal(future, options.signal);
     return future;
+  }
+
+  /** What all futures of a run have in common is made once; a failure's log line may need what is current now. */
+  #futureOptions({ epoch, daemon }: Started, log: boolean): TaskFutureOptions {
+    const onFailure = this.failureLogger(log);
+    const kept = log ? this.#logged : this.#silent;
+    if (kept?.epoch === epoch && kept.options.onFailure === onFailure) return kept.options;
+    const options: TaskFutureOptions = {
+      executor: this.key,
+      executorLabel: this.label,
+      keepAlive: !daemon,
+      onCancel: this.#onCancel,
+      beforeBlocking: this.#onBlocking,
+      onFailure,
+    };
+    if (log) this.#logged = { epoch, options };
+    else this.#silent = { epoch, options };
+    return options;
   }
 
   /** Makes the message; a value that cannot cross fails the future, and nothing else. */
@@ -214,6 +227,7 @@ export abstract class Manager {
 
   protected abstract cancelled(future: TaskFuture<unknown>, reason: unknown): void;
   protected abstract beforeBlocking(future: TaskFuture<unknown>): void;
+  /** The same function each time, unless it has to remember something of this very submission. */
   protected abstract failureLogger(log: boolean): ((future: TaskFuture<unknown>, thrown: unknown) => void) | undefined;
   /** @internal The thread ends. */
   leave(): void {
@@ -229,6 +243,9 @@ Object.defineProperty(Manager.prototype, inspect.custom, {
     return this.toString();
   },
 });
+
+/** What `logException: false` does with a failure. */
+export function silence(): void {}
 
 /** Why nothing may start here. */
 function refuseWhileImporting(what: string): void {

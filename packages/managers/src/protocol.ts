@@ -1,6 +1,6 @@
 /** What managers say across threads: each thread with the service in the supervisor, the service with its workers. */
 import type { MessagePort, ResourceLimits } from "node:worker_threads";
-import type { FromWorker, RunMessage, ThreadExit, ThreadLink } from "@duck-ts/runtime/internal";
+import type { AnswerRing, FromWorker, RunMessage, ThreadExit, ThreadLink } from "@duck-ts/runtime/internal";
 import { CLAIMS, type Words } from "./board.ts";
 import type { ToToolkit } from "./toolkit/protocol.ts";
 
@@ -20,7 +20,6 @@ export type Started = {
 };
 
 export type PoolSettings = {
-  readonly slots: Words;
   readonly maxWorkers: number;
   readonly minWorkers: number;
   readonly maxQueue: number;
@@ -69,7 +68,8 @@ export type ToService =
   | { readonly op: "describe"; readonly key: string }
   | { readonly op: "start"; readonly key: string; readonly started: Started }
   | { readonly op: "stop"; readonly key: string; readonly wait: boolean; readonly timeoutMs: number }
-  | { readonly op: "submit"; readonly key: string; readonly tasks: readonly QueuedTask[] }
+  /** `again`: their worker ended before they began; they were in front, and are again. */
+  | { readonly op: "submit"; readonly key: string; readonly tasks: readonly QueuedTask[]; readonly again?: boolean }
   /** A deadline for a task that went straight to a loop's thread. */
   | { readonly op: "watch"; readonly key: string; readonly callId: number; readonly timeoutMs: number }
   | { readonly op: "done"; readonly key: string; readonly callId: number }
@@ -81,6 +81,7 @@ export type ToService =
       readonly key: string;
       readonly port: MessagePort;
       readonly bell: Int32Array;
+      readonly answers: AnswerRing;
       readonly words: Words;
     }
   /** A slot or the queue may have been left waiting for a look. */
@@ -99,37 +100,41 @@ export type FromService =
   | {
       readonly op: "connect";
       readonly key: string;
-      readonly slot: number;
-      readonly generation: number;
+      /** Unique in the pool. */
+      readonly worker: number;
       readonly port: MessagePort;
-      readonly worker: readonly ThreadLink[];
+      readonly answers: AnswerRing;
+      /** What the worker shares, and the receiver's number there; see board.ts. */
+      readonly block: Words;
+      readonly seat: number;
+      readonly links: readonly ThreadLink[];
     }
   | {
       readonly op: "gone";
       readonly key: string;
-      readonly slot: number;
-      readonly generation: number;
+      /** In a pool, which one. */
+      readonly worker: number;
       readonly exit: ThreadExit;
-      readonly worker: readonly ThreadLink[];
-      readonly runThread: number;
-      readonly runCall: number;
+      readonly links: readonly ThreadLink[];
     }
   /** A loop's thread is up. */
-  | { readonly op: "up"; readonly key: string; readonly worker: readonly ThreadLink[] }
-  | { readonly op: "answers"; readonly answers: readonly FromWorker[]; readonly worker: readonly ThreadLink[] }
+  | { readonly op: "up"; readonly key: string; readonly links: readonly ThreadLink[] }
+  | { readonly op: "answers"; readonly answers: readonly FromWorker[]; readonly links: readonly ThreadLink[] }
   | { readonly op: "lost"; readonly callId: number; readonly exit: ThreadExit; readonly thread: string }
   | { readonly op: "dropped"; readonly callId: number; readonly why: string }
   | { readonly op: "expired"; readonly callId: number; readonly timeoutMs: number };
 
 /** From the service to a worker it hosts. */
 export type ToAgent =
-  /** `words`: the counters of a loop's port; see board.ts. */
+  /** `words`: the counters of a loop's port, `seat`: the submitter's number at a pool's worker; see board.ts. */
   | {
       readonly t: "connect";
       readonly from: number;
       readonly port: MessagePort;
       readonly bell: Int32Array;
+      readonly answers: AnswerRing;
       readonly words?: Words;
+      readonly seat?: number;
     }
   /** A loop's counters for a submitter that has no port, and sends through the supervisor. */
   | { readonly t: "account"; readonly from: number; readonly words: Words }
@@ -166,8 +171,6 @@ export type FromAgent =
   | { readonly t: "begun" }
   /** A task that ran beside another has ended, and its answer has left. */
   | { readonly t: "besideEnded"; readonly from: number; readonly callId: number; readonly ok: boolean }
-  /** Nothing came from the dead thread that had taken the worker. */
-  | { readonly t: "released" }
   | { readonly t: "recycle" }
   | { readonly t: "drained" }
   | { readonly t: "pong"; readonly from: number; readonly callId: number; readonly pending: boolean };

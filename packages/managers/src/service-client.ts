@@ -73,7 +73,7 @@ function hear(own: Client, event: FromService): void {
       own.news.get(event.key)?.gone(event);
       return;
     case "answers": {
-      const worker = event.worker.length > 0 ? threadFromLinks(event.worker) : undefined;
+      const worker = event.links.length > 0 ? threadFromLinks(event.links) : undefined;
       for (const answer of event.answers) {
         const future = openTask(answer[1]);
         if (worker !== undefined) future?.assign(worker);

@@ -47,7 +47,7 @@ export async function loopStats(head: board.Words, key: string): Promise<LoopSta
 export async function poolStats(head: board.Words, key: string): Promise<PoolStats> {
   const utilization = await askAsync<number>({ op: "utilization", key });
   const outstanding = Atomics.load(head, board.OUTSTANDING);
-  const queued = Math.min(outstanding, Atomics.load(head, board.QUEUED) + Atomics.load(head, board.AHEAD));
+  const queued = board.queued(head);
   return {
     workers: Atomics.load(head, board.WORKERS),
     queued,

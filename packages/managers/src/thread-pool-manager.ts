@@ -1,4 +1,4 @@
-import type { MessagePort } from "node:worker_threads";
+import type { Transferable } from "node:worker_threads";
 import {
   DeadlockError,
   type Task,
@@ -10,6 +10,7 @@ import {
 } from "@duck-ts/runtime";
 import {
   captureContext,
+  currentTaskId,
   currentThread,
   decodeValue,
   type EncodedTask,
@@ -19,6 +20,7 @@ import {
   explainNotCloneable,
   futureInternals,
   logger,
+  openTask,
   runInTask,
   runWithContext,
   Submitter,
@@ -28,7 +30,7 @@ import {
 } from "@duck-ts/runtime/internal";
 import * as board from "./board.ts";
 import { ManagerNotRunning, QueueFullError, UnknownTaskError } from "./errors.ts";
-import { handles, Manager } from "./manager.ts";
+import { handles, Manager, silence } from "./manager.ts";
 import { checkPoolStart, type PoolStartOptions, type SubmitOptions } from "./options.ts";
 import { ownExecutor } from "./own-executor.ts";
 import type { FromService, Introduction, ManagerId, PoolSettings, QueuedTask } from "./protocol.ts";
@@ -49,9 +51,13 @@ export interface PoolHandle {
 /** A worker that this thread may hand tasks to directly. */
 type Connection = {
   readonly port: Submitter;
-  readonly generation: number;
+  readonly block: board.Words;
+  readonly seat: number;
+  /** Of the run of the pool that it belongs to. */
+  readonly epoch: number;
   readonly thread: ThreadInfo;
-  readonly given: Map<number, { readonly future: TaskFuture<unknown>; readonly moved: boolean }>;
+  /** Tasks that were sent there and not answered, each with its number in `port.claims`. */
+  readonly given: Map<number, number>;
 };
 
 /**
@@ -61,7 +67,8 @@ type Connection = {
  * Duck's `ThreadPoolManager`.
  */
 export class ThreadPoolManager extends Manager implements WorkerNews {
-  #connections: (Connection | undefined)[] = [];
+  /** By the worker's number. */
+  readonly #connections = new Map<number, Connection>();
   #outbox: QueuedTask[] = [];
   #listening = false;
   /** Tasks whose arguments were moved out of this thread. */
@@ -102,7 +109,6 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
       resourceLimits: options.resourceLimits,
       abortGraceMs: options.abortGraceMs ?? 500,
       pool: {
-        slots: board.newSlots(options.maxWorkers),
         maxWorkers: options.maxWorkers,
         minWorkers: options.minWorkers ?? 0,
         maxQueue: options.maxQueue ?? Number.POSITIVE_INFINITY,
@@ -147,20 +153,15 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
   getPool(): PoolHandle {
     if (!this.isRunning()) throw new ManagerNotRunning(this.label, this.whyNot());
     const { head } = this;
-    const queued = (): number =>
-      Math.min(
-        Atomics.load(head, board.OUTSTANDING),
-        Atomics.load(head, board.QUEUED) + Atomics.load(head, board.AHEAD),
-      );
     return {
       get workers() {
         return Atomics.load(head, board.WORKERS);
       },
       get queued() {
-        return queued();
+        return board.queued(head);
       },
       get active() {
-        return Atomics.load(head, board.OUTSTANDING) - queued();
+        return Atomics.load(head, board.OUTSTANDING) - board.queued(head);
       },
     };
   }
@@ -172,7 +173,6 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
   /** @internal Opens the pool as one whose workers this thread makes and serves itself. */
   startHosted(taskType: string, maxWorkers: number, threadName: string): board.Words {
     const pool: PoolSettings = {
-      slots: board.newSlots(0),
       maxWorkers,
       minWorkers: 0,
       maxQueue: Number.POSITIVE_INFINITY,
@@ -186,15 +186,19 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
   }
 
   /** @internal A worker can be reached directly from now on. */
-  connected(event: Extract<FromService, { op: "connect" }>): void {
-    const thread = threadFromLinks(event.worker);
+  connected({ worker, port, answers, block, seat, links }: Extract<FromService, { op: "connect" }>): void {
+    const thread = threadFromLinks(links);
     const given: Connection["given"] = new Map();
-    const port = new Submitter(event.port as MessagePort, (future) => {
-      given.delete(future.callId);
+    const submitter = new Submitter(port, answers, (future) => {
+      const order = given.get(future.callId);
+      if (order !== undefined) {
+        given.delete(future.callId);
+        submitter.claims.close(order);
+      }
       future.assign(thread);
     });
-    this.#connections[event.slot]?.port.close();
-    this.#connections[event.slot] = { port, generation: event.generation, thread, given };
+    const epoch = Atomics.load(this.head, board.EPOCH);
+    this.#connections.set(worker, { port: submitter, block, seat, epoch, thread, given });
   }
 
   /** @internal */
@@ -204,29 +208,33 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
 
   /** @internal A worker has ended: what it had begun is lost, what it had not begun goes to another. */
   gone(event: Extract<FromService, { op: "gone" }>): void {
-    const connection = this.#connections[event.slot];
-    if (connection === undefined || connection.generation !== event.generation) return;
-    connection.port.drain(); // what it answered before it ended counts
-    connection.port.close();
-    this.#connections[event.slot] = undefined;
-    const me = currentThread().id;
-    for (const [callId, { future, moved }] of connection.given) {
-      if (future.done) continue;
-      const begun = event.runThread === me && event.runCall === callId;
-      if (begun || moved) {
-        if (!begun) this.#uncount();
-        future.assign(connection.thread);
-        future.fail(
-          new WorkerCrashedError(
-            connection.thread.name,
-            event.exit.reason,
-            event.exit.exitCode,
-            cause(event.exit.message),
-          ),
-        );
-      } else this.#again(future);
+    const connection = this.#connections.get(event.worker);
+    if (connection === undefined) return;
+    const { port, thread, given, epoch } = connection;
+    const isOver = epoch !== Atomics.load(this.head, board.EPOCH);
+    port.drain(); // what it answered before it ended counts
+    port.close();
+    this.#connections.delete(event.worker);
+    const back: TaskFuture<unknown>[] = [];
+    for (const [callId, order] of given) {
+      const future = openTask(callId);
+      if (future === undefined) continue; // cancelled meanwhile
+      const begun = !port.claims.withdraw(order);
+      if (!begun && !isOver && !this.#moved.has(future)) {
+        back.push(future);
+        continue;
+      }
+      if (!begun) this.#uncount();
+      if (isOver && !begun) {
+        future.fail(new TaskCancelledError("The task was cancelled: its pool was stopped before it began."));
+        continue;
+      }
+      future.assign(thread);
+      const { reason, exitCode, message } = event.exit;
+      future.fail(new WorkerCrashedError(thread.name, reason, exitCode, cause(message)));
     }
-    this.flush(); // at once: a thread that is blocked on one of them comes to no end of its turn
+    this.flush();
+    this.#again(back);
   }
 
   /** @internal */
@@ -239,15 +247,28 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
   }
 
   protected override cancelled(future: TaskFuture<unknown>, reason: unknown): void {
+    const { callId } = future;
+    for (const { port, block, given } of this.#connections.values()) {
+      const order = given.get(callId);
+      if (order === undefined) continue;
+      if (port.claims.withdraw(order)) {
+        // It has not begun and never will. The worker passes over it.
+        given.delete(callId);
+        port.claims.close(order);
+        board.leavePlace(block);
+        Atomics.add(this.head, board.CANCELLED, 1);
+        this.#uncount();
+        return;
+      }
+      port.cancel(callId, reason);
+    }
     this.flush();
     tell({
       op: "cancel",
       key: this.key,
-      callId: future.callId,
+      callId,
       reason: reason === undefined ? undefined : encodeError(reason),
     });
-    for (const connection of this.#connections)
-      if (connection?.given.has(future.callId)) connection.port.cancel(future.callId, reason);
   }
 
   protected override beforeBlocking(future: TaskFuture<unknown>): void {
@@ -256,26 +277,28 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
   }
 
   protected override failureLogger(log: boolean): (future: TaskFuture<unknown>, thrown: unknown) => void {
-    if (!log) return () => undefined;
+    if (!log) return silence;
     // Read now, at the submission: nobody's request is current when the answer comes in. The server sets it.
     const requestId = captureContext()?.["duck.requestId"];
-    return (future, thrown) => {
-      logger().warn(
-        {
-          err: thrown,
-          task: future.taskId,
-          taskName: future.call.task.id,
-          manager: this.id ?? null,
-          thread: future.worker?.name,
-          requestId,
-        },
-        `a task of ${this.label} failed`,
-      );
-    };
+    return requestId === undefined ? this.#logFailure : (future, thrown) => this.#logFailure(future, thrown, requestId);
   }
 
+  readonly #logFailure = (future: TaskFuture<unknown>, thrown: unknown, requestId?: unknown): void => {
+    logger().warn(
+      {
+        err: thrown,
+        task: future.taskId,
+        taskName: future.call.task.id,
+        manager: this.id ?? null,
+        thread: future.worker?.name,
+        requestId,
+      },
+      `a task of ${this.label} failed`,
+    );
+  };
+
   protected override flush(): void {
-    for (const connection of this.#connections) connection?.port.flush();
+    for (const { port } of this.#connections.values()) port.flush();
     if (this.#outbox.length === 0) return;
     const tasks = this.#outbox;
     this.#outbox = [];
@@ -289,7 +312,11 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
     return encodeTask(future, undefined).message;
   }
 
-  /** A free worker that this thread knows takes the task without a detour, if nobody waits before it. */
+  /**
+   * A free worker that this thread knows takes the task without a detour, if nobody waits before it. So does the one
+   * worker of a pool, one after the other, while all its tasks are this thread's: nobody is overtaken, and each can be
+   * taken back until it begins. (Not from within a task: the supervisor must see what a task may come to wait for.)
+   */
   #giveDirectly(
     future: TaskFuture<unknown>,
     encoded: EncodedTask,
@@ -298,30 +325,34 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
   ): boolean {
     if (options.timeoutMs !== undefined || this.#outbox.length > 0 || Atomics.load(this.head, board.QUEUED) > 0)
       return false;
-    for (let slot = 0; slot < this.#connections.length; slot++) {
-      const connection = this.#connections[slot];
-      if (connection === undefined) continue;
-      const at = slot * board.SLOT_WORDS + board.SLOT_STATE;
-      const free = board.slotWord(connection.generation, board.FREE);
-      if (
-        Atomics.compareExchange(settings.slots, at, free, board.slotWord(connection.generation, board.TAKEN)) !== free
-      )
-        continue;
-      Atomics.store(settings.slots, slot * board.SLOT_WORDS + board.CLAIMED_BY, currentThread().id);
-      connection.given.set(future.callId, { future, moved: encoded.transfer.length > 0 });
-      future.assign(connection.thread);
-      try {
-        connection.port.send(encoded);
-      } catch (error) {
-        connection.given.delete(future.callId);
-        this.failToSend(future, encoded, error);
-        Atomics.compareExchange(settings.slots, at, board.slotWord(connection.generation, board.TAKEN), free);
-        this.#uncount();
-        tell({ op: "poke", key: this.key }); // somebody may have queued a task while we held the slot
-      }
+    for (const connection of this.#connections.values()) {
+      const { block, seat } = connection;
+      const mayWait = (): boolean =>
+        settings.maxWorkers === 1 && encoded.transfer.length === 0 && currentTaskId() === undefined;
+      if (!board.takePlace(block, seat) && !(mayWait() && board.joinPlace(block, seat))) continue;
+      this.#sendTo(connection, future, encoded);
       return true;
     }
     return false;
+  }
+
+  #sendTo({ port, block, thread, given }: Connection, future: TaskFuture<unknown>, encoded: EncodedTask): void {
+    const { callId } = future;
+    const order = port.claims.take();
+    given.set(callId, order);
+    if (encoded.transfer.length > 0) this.#moved.add(future);
+    future.assign(thread);
+    try {
+      port.send(encoded, order);
+    } catch (error) {
+      given.delete(callId);
+      port.claims.close(order);
+      this.failToSend(future, encoded, error);
+      board.leavePlace(block);
+      board.vacatePlace(block);
+      this.#uncount();
+      tell({ op: "poke", key: this.key }); // somebody may have queued a task while we held the place
+    }
   }
 
   #queue(future: TaskFuture<unknown>, encoded: EncodedTask, options: SubmitOptions): void {
@@ -350,16 +381,31 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
     }
   }
 
-  /** A task whose worker ended before it began: once more, by way of the queue. */
-  #again(future: TaskFuture<unknown>): void {
-    if (!this.isRunning()) {
-      this.#uncount();
-      future.fail(new TaskCancelledError("The task was cancelled: its pool was stopped before it began."));
-      return;
+  /** Tasks whose worker ended before they began: to the front of the queue. The supervisor waits for them, if there are any. */
+  #again(back: readonly TaskFuture<unknown>[]): void {
+    const tasks: QueuedTask[] = [];
+    const transfer: Transferable[] = [];
+    for (const future of back) {
+      const encoded = this.encode(future, {});
+      if (encoded === undefined) this.#uncount();
+      else {
+        tasks.push({ message: encoded.message, timeoutMs: undefined, moved: encoded.transfer.length > 0 });
+        transfer.push(...encoded.transfer);
+      }
     }
-    const encoded = this.encode(future, {});
-    if (encoded === undefined) this.#uncount();
-    else this.#queue(future, encoded, {});
+    Atomics.add(this.head, board.QUEUED, tasks.length);
+    try {
+      tell({ op: "submit", key: this.key, tasks, again: true }, transfer);
+    } catch {
+      // What one of them was given has changed since, and cannot be cloned any more: each for itself.
+      Atomics.sub(this.head, board.QUEUED, tasks.length);
+      for (const future of back) {
+        const encoded = this.encode(future, {});
+        if (encoded !== undefined) this.#queue(future, encoded, {});
+      }
+      this.flush();
+      tell({ op: "submit", key: this.key, tasks: [], again: true });
+    }
   }
 
   /**
@@ -377,7 +423,9 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
       const args = cross(future.call.args, "args") as unknown[];
       const context = captureContext();
       const vars = context === undefined ? undefined : (cross(context, "context") as Record<string, unknown>);
-      value = runWithContext(vars, () => runInTask(new TaskContext(future.taskId), () => fn(...args)));
+      value = runWithContext(vars, () =>
+        runInTask(new TaskContext(currentThread().id, future.callId), () => fn(...args)),
+      );
       if (typeof (value as PromiseLike<unknown> | null)?.then !== "function") value = cross(value, "result");
     } catch (thrown) {
       ok = false;

@@ -38,6 +38,7 @@ export {
 } from "./thread/identity.ts";
 export { threadWide } from "./thread/shared-state.ts";
 export { loaderFlags, spawnThread, watchExit } from "./thread/spawn.ts";
+export { type AnswerRing, newAnswerRing } from "./wire/answer-ring.ts";
 export { explainNotCloneable } from "./wire/clone-path.ts";
 export { decodeThrown, encodeError } from "./wire/error-codec.ts";
 export type { FromWorker, RunMessage, ThreadExit, ToWorker, Wait, WaitTarget } from "./wire/messages.ts";
@@ -49,6 +50,7 @@ export {
   type SpecialSlot,
 } from "./wire/value-codec.ts";
 export type { EntryData } from "./worker/entry.ts";
-export { Host, type HostEvents, Inbox } from "./worker/host.ts";
+export { Host, type HostEvents, type Job } from "./worker/host.ts";
+export { Inbox } from "./worker/inbox.ts";
 export { type EncodedTask, encodeTask, explainTask, Submitter } from "./worker/submitter.ts";
 export { currentTaskId, runInTask, TaskContext } from "./worker/task-context.ts";

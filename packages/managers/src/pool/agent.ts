@@ -1,5 +1,6 @@
 /** What runs in each worker of a pool, for as long as the worker lives: tinypool's one task. */
 import type { MessagePort } from "node:worker_threads";
+import { TaskCancelledError } from "@duck-ts/runtime";
 import {
   adoptBell,
   adoptIdentity,
@@ -11,6 +12,7 @@ import {
   findTask,
   Host,
   Inbox,
+  type Job,
   lineageLinks,
   type RunMessage,
   runWithContext,
@@ -29,9 +31,6 @@ export type AgentData = {
   readonly control: MessagePort;
   readonly key: string;
   readonly head: board.Words;
-  readonly slots: board.Words;
-  readonly slot: number;
-  readonly generation: number;
   /** See board.ts: claims, and what the supervisor must know of the running task when the thread dies. */
   readonly block: board.Words;
   readonly workerInit: RunMessage | undefined;
@@ -47,10 +46,7 @@ export default async function agent(data: AgentData): Promise<void> {
   adoptLine(data.line);
   ownExecutor().key = data.key;
   tolerateScripts();
-  const { control, head, slots, block } = data;
-  const at = data.slot * board.SLOT_WORDS;
-  const free = board.slotWord(data.generation, board.FREE);
-  const taken = board.slotWord(data.generation, board.TAKEN);
+  const { control, head, block } = data;
   const tell = (message: FromAgent): void => control.postMessage(message);
   let host: Host | undefined;
   let uncaught = false;
@@ -66,21 +62,13 @@ export default async function agent(data: AgentData): Promise<void> {
   if (data.workerInit !== undefined && !(await initialised(data.workerInit, tell)))
     await new Promise<never>(() => undefined);
 
-  const held = board.slotWord(data.generation, board.HELD);
-  let begunAt = 0;
   let recycling = false;
   let draining = false;
   let lookedAt = performance.now();
-  /** Tasks that came by way of the supervisor, as against those of submitters who took the slot for them. */
-  const given = new Set<string>();
-  /** Tasks that run beside the one whose turn it is. */
-  const beside = new Set<string>();
-  /** Whether the task that the slot was taken for has ended. */
-  let takenEnded = true;
-  /** Whether the submitter that took the slot has died since. */
-  let takerGone = false;
+  /** The submitters' inboxes, by their numbers here. */
+  const seats = new Map<number, Inbox>();
   const finishUp = (): void => {
-    if (draining) tell({ t: "drained" });
+    if (draining && !running.busy) tell({ t: "drained" });
   };
   const idle = (): void => {
     Atomics.store(block, board.RUN_STATE, board.RUN_NONE);
@@ -88,18 +76,28 @@ export default async function agent(data: AgentData): Promise<void> {
       finishUp();
       return;
     }
-    // A submitter may have taken the slot while we were busy with what the supervisor gave us: its task is on its way.
-    if (!takenEnded && Atomics.load(slots, at + board.SLOT_STATE) === taken) {
-      if (takerGone) tell({ t: "released" });
-      takerGone = false;
-      return;
-    }
-    takenEnded = false;
-    takerGone = false;
-    Atomics.store(slots, at + board.SLOT_STATE, free);
-    // Whoever queues a task counts it first and looks for a free slot then; we do it the other way round. So one of us sees it.
+    const place = Atomics.load(block, board.PLACE);
+    if (board.stateOf(place) === board.TAKEN) {
+      if (board.tasksBefore(place) > 0) {
+        // A submitter has taken the place: its tasks are on their way, unless it has died before it sent them.
+        if (seats.get(board.seatOf(place))?.closed === true) forgetUnsent();
+        return;
+      }
+      Atomics.store(block, board.TAKEN_CALL, 0);
+      if (!board.movePlace(block, place, board.FREE)) return; // one more task is on its way
+    } else board.movePlace(block, board.HELD, board.FREE);
+    // Whoever queues a task counts it first and looks for a free place then; we do it the other way round. So one of us sees it.
     if (Atomics.load(head, board.QUEUED) === 0 && Atomics.load(head, board.AHEAD) === 0) return;
-    if (Atomics.compareExchange(slots, at + board.SLOT_STATE, free, held) === free) tell({ t: "free" });
+    if (board.movePlace(block, board.FREE, board.HELD)) tell({ t: "free" });
+  };
+  /** The submitter that has the place is dead, and what it counted there never came. */
+  const forgetUnsent = (): void => {
+    for (let left = board.tasksBefore(Atomics.load(block, board.PLACE)); left > 0; left--) {
+      board.leavePlace(block);
+      Atomics.add(head, board.CANCELLED, 1);
+      Atomics.sub(head, board.OUTSTANDING, 1);
+    }
+    idle();
   };
   /** From here on the thread's death is this task's end too. The answer of the task before it has left. */
   const takeTurn = (from: number, callId: number): void => {
@@ -107,46 +105,63 @@ export default async function agent(data: AgentData): Promise<void> {
     Atomics.store(block, board.RUN_THREAD, from);
     Atomics.store(block, board.RUN_CALL, callId);
     Atomics.store(block, board.RUN_STATE, board.RUN_RUNNING);
+    Atomics.add(head, board.ACTIVE, 1);
+  };
+  /** The end of the turn, if it is ours to count. */
+  const endTurn = (as: number): boolean => {
+    if (Atomics.compareExchange(block, board.RUN_STATE, board.RUN_RUNNING, as) !== board.RUN_RUNNING) return false;
+    Atomics.sub(head, board.ACTIVE, 1);
+    return true;
   };
   const running = new Host("sequential", {
-    taken(from, callId) {
-      if (!beside.has(`${from}.${callId}`)) takeTurn(from, callId);
+    refuse(job) {
+      if (!isDirect(job)) return undefined;
+      const gone = Atomics.load(block, board.GONE_SEAT);
+      if (gone > 0 && seats.get(gone - 1) === job.inbox)
+        return new TaskCancelledError("The thread that submitted it has ended.");
+      if (Atomics.load(block, board.REFUSING) === 0) return undefined;
+      Atomics.add(block, board.REFUSED, 1);
+      return new TaskCancelledError("The task was cancelled: the pool was stopped without waiting.");
     },
-    started(from, callId, message) {
-      if (beside.has(`${from}.${callId}`)) return;
-      begunAt = performance.now();
-      board.record(head, board.WAIT_HISTOGRAM, Math.max(0, Date.now() - message[6]));
+    taken(job) {
+      if (job.beside || job.claim !== undefined) return; // beside the turn, or it has its turn since the claim
+      takeTurn(job.inbox.from, job.callId);
+      Atomics.store(block, board.TAKEN_CALL, job.callId);
     },
-    ended(from, message, ok) {
-      const callId = message[1];
-      const name = `${from}.${callId}`;
-      if (beside.delete(name)) {
+    started(job) {
+      if (!job.beside) board.record(head, board.WAIT_HISTOGRAM, Math.max(0, Date.now() - job.submittedAt));
+    },
+    ended(job, ok) {
+      if (job.beside) {
+        const { from } = job.inbox;
         // In a microtask: its answer leaves first. It is counted over there.
-        queueMicrotask(() => tell({ t: "besideEnded", from, callId, ok }));
+        queueMicrotask(() => tell({ t: "besideEnded", from, callId: job.callId, ok }));
         return;
       }
-      if (!given.delete(name)) takenEnded = true;
+      if (isDirect(job)) board.leavePlace(block);
       // RUN_CALL stays until the answer has left: to clone it runs getters, takes memory, and so may end the thread.
-      if (Atomics.compareExchange(block, board.RUN_STATE, board.RUN_RUNNING, board.RUN_COUNTED) === board.RUN_RUNNING) {
+      if (endTurn(board.RUN_COUNTED)) {
         Atomics.add(head, ok ? board.COMPLETED : board.FAILED, 1);
         Atomics.sub(head, board.OUTSTANDING, 1);
       }
-      const took = performance.now() - begunAt;
+      const took = performance.now() - job.startedAt;
       board.record(head, board.RUN_HISTOGRAM, took);
       const recent = Atomics.load(block, board.RECENT_US);
       const us = Math.max(1, Math.min(2 ** 30, Math.round(took * 1000)));
       Atomics.store(block, board.RECENT_US, recent === 0 ? us : Math.round(recent * 0.8 + us * 0.2));
-      if (!recycling && begunAt - lookedAt > MEMORY_LOOK_MS) {
-        lookedAt = begunAt;
+      if (!recycling && job.startedAt - lookedAt > MEMORY_LOOK_MS) {
+        lookedAt = job.startedAt;
         const { heapUsed, external, arrayBuffers } = process.memoryUsage();
         if ((heapUsed + Math.max(external, arrayBuffers)) / 1048576 > data.memoryLimitMb) {
           recycling = true;
+          running.pause();
           tell({ t: "recycle" });
         }
       }
     },
-    dropped(from, message) {
-      if (!given.delete(`${from}.${message[1]}`)) takenEnded = true;
+    dropped(job) {
+      if (isDirect(job)) board.leavePlace(block);
+      else endTurn(board.RUN_NONE);
       Atomics.add(head, board.CANCELLED, 1);
       Atomics.sub(head, board.OUTSTANDING, 1);
     },
@@ -164,10 +179,8 @@ export default async function agent(data: AgentData): Promise<void> {
     }
     return inbox;
   };
-  const take = ({ from, message: run, ring: word, open, beside: isBeside }: AgentTask): void => {
-    const name = `${from}.${run[1]}`;
-    if (isBeside) {
-      beside.add(name);
+  const take = ({ from, message: run, ring: word, open, beside }: AgentTask): void => {
+    if (beside) {
       running.runBeside(inboxOf(from), run);
       return;
     }
@@ -175,35 +188,30 @@ export default async function agent(data: AgentData): Promise<void> {
       // First the turn, then the claim: a thread that dies in between leaves a task that can be taken back.
       takeTurn(from, run[1]);
       if (Atomics.compareExchange(block, word, open, RING_BEGUN) !== open) {
-        Atomics.store(block, board.RUN_STATE, board.RUN_NONE);
+        endTurn(board.RUN_NONE);
         return false;
       }
       Atomics.sub(head, board.AHEAD, 1);
-      given.add(name);
       return true;
     });
   };
   const receive = (message: ToAgent): void => {
     switch (message.t) {
       case "connect": {
-        const inbox = Inbox.onPort(message.from, message.port, message.bell);
+        const inbox = Inbox.onPort(message.from, message.port, message.bell, message.answers);
         inboxes.set(message.from, inbox);
+        if (message.seat !== undefined) seats.set(message.seat, inbox);
         message.port.on("message", (batch: readonly ToWorker[]) => running.receive(inbox, batch));
-        // Its thread is dead, and all that it posted was delivered. It may have taken the slot and not come to post.
+        // Its thread is dead, and all that it posted was delivered: what has not begun is dropped.
         message.port.on("close", () => {
-          if (
-            Atomics.load(slots, at + board.SLOT_STATE) !== taken ||
-            Atomics.load(slots, at + board.CLAIMED_BY) !== message.from
-          )
-            return;
-          takerGone = true;
+          inbox.closed = true;
           if (running.pending === 0) idle();
         });
         return;
       }
       case "run":
         // Given to a worker that has just become free: no submitter may take it meanwhile.
-        Atomics.compareExchange(slots, at + board.SLOT_STATE, free, held);
+        board.movePlace(block, board.FREE, board.HELD);
         for (const task of message.tasks) take(task);
         running.work();
         tell({ t: "begun" });
@@ -215,7 +223,8 @@ export default async function agent(data: AgentData): Promise<void> {
         return;
       case "drain":
         draining = true;
-        if (running.pending === 0) finishUp();
+        running.pause();
+        finishUp();
         return;
       case "abandon": // a pool ends the thread of a task that ignores its signal
       case "ping":
@@ -223,7 +232,7 @@ export default async function agent(data: AgentData): Promise<void> {
           t: "pong",
           from: message.from,
           callId: message.callId,
-          pending: beside.has(`${message.from}.${message.callId}`),
+          pending: running.job(message.from, message.callId)?.beside === true,
         });
         return;
       case "account":
@@ -236,6 +245,11 @@ export default async function agent(data: AgentData): Promise<void> {
   tell({ t: "ready", links: lineageLinks(currentThread()) });
   // For ever: tinypool would give a thread whose task has ended to the next worker. It ends by being terminated.
   await new Promise<never>(() => undefined);
+}
+
+/** Whether its submitter sent it here itself. */
+function isDirect(job: Job): boolean {
+  return job.order >= 0;
 }
 
 async function initialised(

@@ -87,7 +87,7 @@ export default async function hostedAgent({
 /** Tasks that descendants submit to the pool through its manager run beside the requests, on this thread's event loop. */
 function runSubmittedTasks(key: string): void {
   const host = new Host("concurrent", {
-    ended: (_from, message, ok) => tell({ op: "hostedDone", key, callId: message[1], ok }),
+    ended: ({ callId }, ok) => tell({ op: "hostedDone", key, callId, ok }),
   });
   const tell = (message: ToService): void => ownLine().tell(SERVICE, message);
   connectService(); // sets this thread's handler now, so that it cannot replace ours later

@@ -54,7 +54,7 @@ function finish(node: Growing): ThreadNode {
 function describe({ intro, started, state }: ManagerRecord): ManagerNode {
   const { head } = intro;
   const outstanding = Atomics.load(head, board.OUTSTANDING);
-  const queued = Math.min(outstanding, Atomics.load(head, board.QUEUED) + Atomics.load(head, board.AHEAD));
+  const queued = intro.kind === "loop" ? 0 : board.queued(head);
   return {
     kind: intro.kind,
     id: intro.id,

@@ -4,7 +4,8 @@ import type { ManagerRecord } from "./records.ts";
 
 /** What the two kinds of hosts have in common: a running manager's tasks and threads, as the supervisor keeps them. */
 export interface ManagerHost {
-  submit(from: ThreadRecord, tasks: readonly QueuedTask[]): void;
+  /** `again`: they come back from a worker that has ended, to the front. */
+  submit(from: ThreadRecord, tasks: readonly QueuedTask[], again: boolean): void;
   cancel(from: ThreadRecord, callId: number, reason: unknown): void;
   watch(from: ThreadRecord, callId: number, timeoutMs: number): void;
   done(from: ThreadRecord, callId: number): void;

@@ -32,6 +32,7 @@ export class HostedHost implements ManagerHost {
         continue;
       }
       this.#open.set(`${from.id}.${callId}`, { from, worker });
+      Atomics.add(this.#head, board.ACTIVE, 1);
       if (timeoutMs !== undefined) this.watch(from, callId, timeoutMs);
       worker.post({ t: "event", service: "managers", body: { op: "runHosted", from: from.id, message } });
     }
@@ -42,11 +43,12 @@ export class HostedHost implements ManagerHost {
       const open = this.#open.get(`${to}.${callId}`);
       if (open === undefined) continue;
       this.#open.delete(`${to}.${callId}`);
-      this.#context.post(open.from, { op: "answers", answers, worker: open.worker.links });
+      this.#context.post(open.from, { op: "answers", answers, links: open.worker.links });
     }
   }
 
   ended(ok: boolean): void {
+    Atomics.sub(this.#head, board.ACTIVE, 1);
     this.#count(ok ? board.COMPLETED : board.FAILED);
   }
 
@@ -79,6 +81,7 @@ export class HostedHost implements ManagerHost {
     this.#open.clear();
     this.#watchdog.clear();
     Atomics.store(this.#head, board.OUTSTANDING, 0);
+    Atomics.store(this.#head, board.ACTIVE, 0);
     this.#context.ended();
   }
 
@@ -87,7 +90,7 @@ export class HostedHost implements ManagerHost {
       if (worker !== thread && from !== thread) continue;
       this.#open.delete(name);
       if (worker !== thread) continue;
-      this.#count(board.FAILED);
+      this.ended(false);
       this.#context.post(from, {
         op: "lost",
         callId: Number(name.split(".")[1]),

@@ -12,7 +12,7 @@ import {
 } from "@duck-ts/runtime/internal";
 import * as board from "../board.ts";
 import type { LoopData } from "../loop-agent.ts";
-import type { FromAgent, QueuedTask, StopReport, ToAgent } from "../protocol.ts";
+import type { FromAgent, QueuedTask, StopReport, ToAgent, ToService } from "../protocol.ts";
 import type { HostContext, ManagerHost } from "./host-api.ts";
 import { Watchdog } from "./watchdog.ts";
 
@@ -40,9 +40,7 @@ export class LoopHost implements ManagerHost {
   readonly #asked = new Map<string, Asked>();
   #failedStarts = 0;
   #thread: LoopThread | undefined;
-  #stopping:
-    | { resolve(report: StopReport): void; completedBefore: number; cancelledBefore: number; terminated: number }
-    | undefined;
+  #stopping: { resolve(report: StopReport): void; cancelledBefore: number; terminated: number } | undefined;
   #stopped: Promise<StopReport> | undefined;
   #stopBy = Number.POSITIVE_INFINITY;
   #over = false;
@@ -53,8 +51,8 @@ export class LoopHost implements ManagerHost {
     this.#thread = this.#spawn();
   }
 
-  connect(from: ThreadRecord, port: MessagePort, bell: Int32Array, words: board.Words): void {
-    this.#tell({ t: "connect", from: from.id, port, bell, words }, [port]);
+  connect(from: ThreadRecord, { port, bell, answers, words }: Extract<ToService, { op: "connect" }>): void {
+    this.#tell({ t: "connect", from: from.id, port, bell, answers, words }, [port]);
     this.#ports.set(from, words);
     if (this.#thread !== undefined) this.#tellUp(from, this.#thread);
   }
@@ -132,7 +130,6 @@ export class LoopHost implements ManagerHost {
   }
 
   kill(): void {
-    Atomics.compareExchange(this.#head, board.STATE, board.RUNNING, board.STOPPING);
     this.#beginStop();
     this.#end();
   }
@@ -161,18 +158,17 @@ export class LoopHost implements ManagerHost {
 
   #beginStop(): void {
     this.#stopped ??= new Promise<StopReport>((resolve) => {
+      board.beginStopping(this.#head); // unless whoever stops it has
       this.#stopping = {
         resolve,
         terminated: 0,
-        completedBefore: Atomics.load(this.#head, board.COMPLETED) + Atomics.load(this.#head, board.FAILED),
         cancelledBefore: Atomics.load(this.#head, board.CANCELLED),
       };
     });
   }
 
   #tellUp(submitter: ThreadRecord, { links }: LoopThread): void {
-    if (links.length > 0)
-      this.#context.post(submitter, { op: "up", key: this.#context.manager.intro.key, worker: links });
+    if (links.length > 0) this.#context.post(submitter, { op: "up", key: this.#context.manager.intro.key, links });
   }
 
   /** The counters of a submitter that sends through us. */
@@ -242,7 +238,7 @@ export class LoopHost implements ManagerHost {
         this.#context.post(message.to, {
           op: "answers",
           answers: message.answers as readonly FromWorker[],
-          worker: thread.links,
+          links: thread.links,
         });
         return;
       case "drained":
@@ -261,7 +257,6 @@ export class LoopHost implements ManagerHost {
       case "begun":
       case "recycle":
       case "besideEnded":
-      case "released":
         return;
       default:
         message satisfies never;
@@ -303,12 +298,9 @@ export class LoopHost implements ManagerHost {
       this.#context.post(submitter, {
         op: "gone",
         key: this.#context.manager.intro.key,
-        slot: 0,
-        generation: 0,
+        worker: 0,
         exit,
-        worker,
-        runThread: -1,
-        runCall: 0,
+        links: worker,
       });
     }
     this.#ports.clear();
@@ -320,13 +312,13 @@ export class LoopHost implements ManagerHost {
     this.#over = true;
     this.#watchdog.clear();
     const thread = this.#thread;
-    const { resolve, completedBefore, cancelledBefore } = this.#stopping;
+    const { resolve, cancelledBefore } = this.#stopping;
     const stopping = this.#stopping;
     if (thread !== undefined) this.#terminate(thread);
-    const ended = Atomics.load(this.#head, board.COMPLETED) + Atomics.load(this.#head, board.FAILED);
+    const completed = board.ended(this.#head) - Atomics.load(this.#head, board.ENDED_BEFORE);
     this.#context.ended();
     resolve({
-      completed: Math.max(0, ended - completedBefore - stopping.terminated),
+      completed: Math.max(0, completed - stopping.terminated),
       cancelled: Atomics.load(this.#head, board.CANCELLED) - cancelledBefore,
       terminated: stopping.terminated,
     });

@@ -102,7 +102,7 @@ class ManagersService implements SupervisorService {
       case "submit": {
         const host = this.#managers.get(message.key)?.host;
         if (host !== undefined) {
-          host.submit(from, message.tasks);
+          host.submit(from, message.tasks, message.again === true);
           return;
         }
         // Submitted in the moment in which the manager stopped.
@@ -132,7 +132,7 @@ class ManagersService implements SupervisorService {
       }
       case "connect": {
         const host = this.#managers.get(message.key)?.host;
-        if (host instanceof LoopHost) host.connect(from, message.port, message.bell, message.words);
+        if (host instanceof LoopHost) host.connect(from, message);
         else {
           message.port.close();
           // Tasks may be on that port already: their futures must hear that nobody will take them.
@@ -140,12 +140,9 @@ class ManagersService implements SupervisorService {
           this.#post(from, {
             op: "gone",
             key: message.key,
-            slot: 0,
-            generation: 0,
+            worker: 0,
             exit,
-            worker: [],
-            runThread: -1,
-            runCall: 0,
+            links: [],
           });
         }
         return;
@@ -270,7 +267,7 @@ class ManagersService implements SupervisorService {
       end();
       return;
     }
-    Atomics.compareExchange(head, board.STATE, board.RUNNING, board.STOPPING);
+    board.beginStopping(head);
     void old.host.stop({ wait: true, timeoutMs: 30_000 }).then(end);
   }
 

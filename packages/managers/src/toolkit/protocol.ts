@@ -1,6 +1,6 @@
 /** What the toolkit says across threads: each thread with its part of the supervisor, and through it with each other. */
 import type { MessagePort } from "node:worker_threads";
-import type { FromWorker, RunMessage, SpecialSlot } from "@duck-ts/runtime/internal";
+import type { AnswerRing, FromWorker, RunMessage, SpecialSlot } from "@duck-ts/runtime/internal";
 
 /** The name under which the supervisor's events reach the toolkit in a thread. */
 export const TOOLKIT = "toolkit";
@@ -16,6 +16,7 @@ export type SeparateTask = {
   /** The submitter's direct port, over which the task comes and its answer goes; a foreign thread has none. */
   readonly port: MessagePort | undefined;
   readonly bell: Int32Array;
+  readonly answers: AnswerRing;
   /** The task itself, where there is no port for it. */
   readonly message: RunMessage | undefined;
   readonly timeoutMs: number | undefined;

@@ -1,6 +1,14 @@
 /** What runs in a thread of its own: one task, and then the thread ends. */
 import type { MessagePort } from "node:worker_threads";
-import { currentThread, Host, Inbox, lineageLinks, type RunMessage, type ToWorker } from "@duck-ts/runtime/internal";
+import {
+  type AnswerRing,
+  currentThread,
+  Host,
+  Inbox,
+  lineageLinks,
+  type RunMessage,
+  type ToWorker,
+} from "@duck-ts/runtime/internal";
 import type { FromAgent, ToAgent } from "../protocol.ts";
 import { tolerateScripts } from "../tolerate-scripts.ts";
 import "./worker-side.ts";
@@ -10,6 +18,7 @@ export type SeparateData = {
   readonly from: number;
   readonly port: MessagePort | undefined;
   readonly bell: Int32Array;
+  readonly answers: AnswerRing;
   readonly message: RunMessage | undefined;
 };
 
@@ -17,7 +26,7 @@ export type SeparateData = {
 const LINGER_MS = 50;
 
 export function start(data: unknown): void {
-  const { control, from, port, bell, message } = data as SeparateData;
+  const { control, from, port, bell, answers, message } = data as SeparateData;
   tolerateScripts();
   const tell = (said: FromAgent): void => control.postMessage(said);
   let done = false;
@@ -42,7 +51,7 @@ export function start(data: unknown): void {
       ? new Inbox(from, (answers, transfer) =>
           control.postMessage({ t: "answers", to: from, answers } satisfies FromAgent, transfer as never),
         )
-      : Inbox.onPort(from, port, bell);
+      : Inbox.onPort(from, port, bell, answers);
   control.on("message", (said: ToAgent) => {
     if (said.t === "cancel") host.receive(inbox, [["cancel", said.callId, said.reason as never]]);
   });

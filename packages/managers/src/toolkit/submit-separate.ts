@@ -10,6 +10,7 @@ import {
   futureInternals,
   isImportingTasks,
   line,
+  newAnswerRing,
   ownDoorbell,
   Submitter,
   type TaskFutureOptions,
@@ -46,7 +47,6 @@ export function submitSeparate<R>(
   checkSubmit(rest, "threadedSeparate");
   const name = nextName(call.task.name);
   const settings: TaskFutureOptions = {
-    call: call as TaskCall<unknown>,
     executor: SEPARATE,
     executorLabel: `thread "${name}"`,
     keepAlive: !detach,
@@ -59,7 +59,9 @@ export function submitSeparate<R>(
     beforeBlocking: () => undefined,
     onFailure: options.logException === false ? () => undefined : undefined,
   };
-  const future: TaskFuture<unknown> = detach ? new DetachedFuture(settings, caller) : new TaskFuture(settings, caller);
+  const future: TaskFuture<unknown> = detach
+    ? new DetachedFuture(settings, call as TaskCall<unknown>, caller)
+    : new TaskFuture(settings, call as TaskCall<unknown>, caller);
   let encoded: EncodedTask | undefined;
   try {
     encoded = encodeTask(future, options.transfer);
@@ -77,13 +79,14 @@ function send(
   about: Pick<SeparateTask, "name" | "timeoutMs" | "holdRoot">,
 ): void {
   const { callId } = future;
-  const bell = ownDoorbell();
+  const answers = newAnswerRing();
+  const task = { ...about, callId, bell: ownDoorbell(), answers };
   if (!line().carriesPorts) {
-    tellToolkit({ op: "separate", task: { ...about, callId, bell, port: undefined, message: encoded.message } });
+    tellToolkit({ op: "separate", task: { ...task, port: undefined, message: encoded.message } });
     return;
   }
   const { port1, port2 } = new MessageChannel();
-  const submitter = new Submitter(port1);
+  const submitter = new Submitter(port1, answers);
   try {
     // Before the port leaves: what cannot be cloned must not start a thread, and the message travels inside the port.
     submitter.send(encoded);
@@ -93,7 +96,7 @@ function send(
     throw error;
   }
   futureInternals.whenSettled(future, () => submitter.close());
-  tellToolkit({ op: "separate", task: { ...about, callId, bell, port: port2, message: undefined } }, [port2]);
+  tellToolkit({ op: "separate", task: { ...task, port: port2, message: undefined } }, [port2]);
   // The root is told that it has to stay before anything else that this thread does can let it end.
   if (about.holdRoot) askToolkit({ op: "sync" });
 }

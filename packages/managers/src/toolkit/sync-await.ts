@@ -104,7 +104,6 @@ function visit(thread: number, call: TaskCall<unknown>): TaskFuture<unknown> {
   const name = threadLineage().find(({ id }) => id === thread)?.name ?? String(thread);
   const future = new TaskFuture<unknown>(
     {
-      call,
       executor: VISIT,
       executorLabel: `the event loop of thread "${name}"`,
       keepAlive: true,
@@ -117,6 +116,7 @@ function visit(thread: number, call: TaskCall<unknown>): TaskFuture<unknown> {
       beforeBlocking: () => undefined,
       onFailure: () => undefined, // its one caller gets it
     },
+    call,
     visit,
   );
   const encoded = encodeTask(future, undefined);

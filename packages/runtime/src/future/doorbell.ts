@@ -1,5 +1,6 @@
 import { currentThread } from "../thread/identity.ts";
 import { threadWide } from "../thread/shared-state.ts";
+import { spinOn } from "./spinning.ts";
 
 /**
  * Each thread has one doorbell: a counter in shared memory. Whoever posts to one of the thread's ports rings it
@@ -21,6 +22,10 @@ type Mailboxes = {
 /** Something that holds messages for this thread and can be emptied without an event loop. */
 export interface Drainable {
   drain(): void;
+  /** Takes what can be had without touching a port, and may be called as often as one likes. */
+  peek?(): void;
+  /** Whether there is something for `peek`. Its writer rings only while this thread is blocked. */
+  readonly hasAnswers?: boolean;
   readonly fromSupervisor?: boolean;
 }
 
@@ -42,6 +47,14 @@ export function ownDoorbell(): Doorbell {
 /** Uses the bell that this thread's spawner made, so that the spawner can give it to others before the thread is up. */
 export function adoptBell(bell: Doorbell): void {
   mailboxes().bell = bell;
+}
+
+/** The second word of a bell: whether its thread stands in a blocking wait. */
+const BLOCKED = 1;
+
+/** Whether the thread of that bell stands in a blocking wait. One that goes into one then looks at its rings first. */
+export function isBlockedAt(bell: Doorbell): boolean {
+  return Atomics.load(bell, BLOCKED) === 1;
 }
 
 /** Makes sure that a blocked thread takes what was just posted to it. */
@@ -93,8 +106,10 @@ export function blockUntil(wait: BlockingWait): boolean {
   const { bell } = boxes;
   let patience =
     wait.onPatienceLost === undefined ? Number.POSITIVE_INFINITY : performance.now() + (wait.patienceMs ?? 0);
-  boxes.depth += 1;
+  let spun = false;
+  if (boxes.depth++ === 0) Atomics.store(bell, BLOCKED, 1);
   try {
+    for (const port of boxes.ports) port.peek?.(); // what was written before the flag was up rang no bell
     for (;;) {
       const heard = Atomics.load(bell, 0);
       if (takeUntil(wait.done, heard)) return true;
@@ -106,10 +121,17 @@ export function blockUntil(wait: BlockingWait): boolean {
         continue; // what it did may have ended the wait
       }
       const until = Math.min(wait.deadline, patience);
+      if (!spun) {
+        spun = true; // once a wait: who was woken for something else need not look again
+        if (spinOn(bell, heard, until)) continue;
+      }
       Atomics.wait(bell, 0, heard, until === Number.POSITIVE_INFINITY ? undefined : Math.max(0, until - now));
     }
   } finally {
-    boxes.depth -= 1;
+    if (--boxes.depth === 0) {
+      Atomics.store(bell, BLOCKED, 0);
+      for (const port of boxes.ports) if (port.hasAnswers === true) setImmediate(() => port.drain()); // rung for, and not read
+    }
   }
 }
 
@@ -119,6 +141,8 @@ function takeUntil(done: () => boolean, heard: number): boolean {
   const boxes = mailboxes();
   if (heard === boxes.emptiedAt) return false;
   if (boxes.likely !== undefined) {
+    boxes.likely.peek?.();
+    if (done()) return true;
     boxes.likely.drain();
     if (done()) return true;
   }

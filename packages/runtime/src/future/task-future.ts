@@ -12,9 +12,8 @@ import { threadLabel } from "./doorbell.ts";
 import { futureInternals, SyncFuture } from "./sync-future.ts";
 import { beginWait } from "./wait-report.ts";
 
-/** What a manager says about a task that it has taken. */
+/** What a manager says about the tasks that it takes. */
 export type TaskFutureOptions = {
-  readonly call: TaskCall<unknown>;
   /** Names the executor to the supervisor. */
   readonly executor: string;
   /** Names it to people: `pool "io"`. */
@@ -29,30 +28,32 @@ export type TaskFutureOptions = {
 
 type Tasks = { nextCall: number; readonly open: Map<number, TaskFuture<unknown>> };
 
-const tasks = (): Tasks => threadWide("task-futures", () => ({ nextCall: 0, open: new Map() }));
+const tasks: Tasks = threadWide("task-futures", () => ({ nextCall: 0, open: new Map() }));
 
 /** The result of a submitted task. Belongs to the thread that submitted it; may be passed to others like any SyncFuture. */
 export class TaskFuture<T> extends SyncFuture<T> {
-  /** Unique in the process. */
-  readonly taskId: string;
   /** Unique in the submitting thread. */
   readonly callId: number;
   readonly call: TaskCall<unknown>;
   #worker: ThreadInfo | null = null;
   readonly #options: TaskFutureOptions;
   readonly #submittedAt: { stack?: string } | undefined;
+  #blockedOn = false;
 
-  constructor(options: TaskFutureOptions, submitter: (...args: never[]) => unknown) {
+  constructor(options: TaskFutureOptions, call: TaskCall<unknown>, submitter: (...args: never[]) => unknown) {
     super();
-    const own = tasks();
-    own.nextCall += 1;
-    this.callId = own.nextCall;
-    this.taskId = `${currentThread().id}.${this.callId}`;
-    this.call = options.call;
+    tasks.nextCall += 1;
+    this.callId = tasks.nextCall;
+    this.call = call;
     this.#options = options;
     this.#submittedAt = submissionStack(submitter);
-    own.open.set(this.callId, this as TaskFuture<unknown>);
+    tasks.open.set(this.callId, this as TaskFuture<unknown>);
     if (options.keepAlive) line().hold();
+  }
+
+  /** Unique in the process. */
+  get taskId(): string {
+    return `${currentThread().id}.${this.callId}`;
   }
 
   /** The thread that runs or ran it, once that is known; `null` while it is queued. */
@@ -105,17 +106,29 @@ export class TaskFuture<T> extends SyncFuture<T> {
     this.#worker = worker;
   }
 
+  /** Takes an answer. For managers. */
+  settleWith(value: unknown): void {
+    this.#close(futureInternals.settle(this, { ok: true, value }));
+  }
+
   /** Takes the answer that came over the wire. For managers. */
   settleFromWire(message: FromWorker): void {
     if (message[0] === "ok") {
-      this.#close(futureInternals.settle(this, { ok: true, value: decodeValue(message[2], message[3]) }));
+      this.settleWith(decodeValue(message[2], message[3]));
       return;
     }
-    const thrown = decodeThrown(message[2], this.#submittedAt === undefined ? BURST_NOTE : this.#submittedAt.stack);
+    const thrown = decodeThrown(message[2], this.#submissionStack());
     const first = this.#close(
       futureInternals.settle(this, { ok: false, thrown, cancelled: thrown instanceof TaskCancelledError }),
     );
     if (first) this.#options.onFailure?.(this as TaskFuture<unknown>, thrown);
+  }
+
+  /** Where no stack was kept, a thread that blocks on the task still stands close to where it submitted it. */
+  #submissionStack(): string | undefined {
+    if (this.#submittedAt !== undefined) return this.#submittedAt.stack;
+    if (!this.#blockedOn) return BURST_NOTE;
+    return stackAbove(this.result) ?? stackAbove(this.exception) ?? BURST_NOTE;
   }
 
   protected override waitTarget(): WaitTarget {
@@ -130,7 +143,8 @@ export class TaskFuture<T> extends SyncFuture<T> {
 
   protected override beforeBlocking(): void {
     super.beforeBlocking();
-    if (!tasks().open.has(this.callId))
+    this.#blockedOn = true;
+    if (!tasks.open.has(this.callId))
       throw new DeadlockError([`thread "${threadLabel()}" waits for a task that nobody has`]);
     this.#options.beforeBlocking(this as TaskFuture<unknown>);
   }
@@ -149,28 +163,39 @@ export class TaskFuture<T> extends SyncFuture<T> {
   }
 
   #close(first: boolean): boolean {
-    if (first && tasks().open.delete(this.callId) && this.#options.keepAlive) line().letGo();
+    if (first && tasks.open.delete(this.callId) && this.#options.keepAlive) line().letGo();
     return first;
   }
 }
 
 /**
- * Keeping a stack costs some 3 us, more than all the rest of a submission. Everybody's first submissions of a turn have
- * theirs; a burst of hundreds, in which they would all be the same line, does without from here on.
+ * Keeping a stack costs some 3 us, more than all the rest of a submission. So there are so many in so many milliseconds,
+ * which is far more than anybody reads; in a burst beyond that they would all be the same line.
  */
-const STACKS_PER_TURN = 16;
-const BURST_NOTE = `Error\n    at (submitted in one turn together with more than ${STACKS_PER_TURN} others; no stack was kept)`;
-let stacksThisTurn = 0;
+const STACKS = 16;
+const STACKS_EVERY_MS = 4;
+const BURST_NOTE = `Error\n    at (submitted together with more than ${STACKS} others within ${STACKS_EVERY_MS} ms; no stack was kept)`;
+let stacks = 0;
+let stacksSince = 0;
 
 function submissionStack(submitter: (...args: never[]) => unknown): { stack?: string } | undefined {
-  if (stacksThisTurn >= STACKS_PER_TURN) return undefined;
-  if (stacksThisTurn++ === 0)
-    queueMicrotask(() => {
-      stacksThisTurn = 0;
-    });
+  const now = performance.now();
+  if (now - stacksSince > STACKS_EVERY_MS) {
+    stacksSince = now;
+    stacks = 0;
+  }
+  if (stacks >= STACKS) return undefined;
+  stacks += 1;
   const holder: { stack?: string } = {};
   Error.captureStackTrace(holder, submitter);
   return holder;
+}
+
+/** The stack above the caller named, if it is on the stack at all. */
+function stackAbove(caller: (...args: never[]) => unknown): string | undefined {
+  const holder: { stack?: string } = {};
+  Error.captureStackTrace(holder, caller);
+  return holder.stack?.includes("\n") ? holder.stack : undefined;
 }
 
 const AWAIT_REPORT_MS = 3;
@@ -191,10 +216,10 @@ function reportIfLong(future: TaskFuture<unknown>, target: WaitTarget): void {
 
 /** The unsettled task that this thread submitted as `callId`. */
 export function openTask(callId: number): TaskFuture<unknown> | undefined {
-  return tasks().open.get(callId);
+  return tasks.open.get(callId);
 }
 
 /** All unsettled tasks of this thread. */
 export function openTasks(): Iterable<TaskFuture<unknown>> {
-  return tasks().open.values();
+  return tasks.open.values();
 }

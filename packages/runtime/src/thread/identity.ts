@@ -28,6 +28,8 @@ export type RootShared = { readonly id: string; readonly words: Int32Array };
 /** Words of `RootShared.words`. */
 export const SUPERVISOR_STATE = 0;
 export const REGISTRY_VERSION = 1;
+/** The first of eight words; see future/spinning.ts. */
+export const SPIN_LEASES = 8;
 
 /** What a thread made by duck-ts finds in its `workerData`. */
 export type CarriedIdentity = {

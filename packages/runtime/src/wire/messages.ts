@@ -78,12 +78,36 @@ export type RunMessage = readonly [
   specials: readonly SpecialSlot[] | undefined,
   context: { readonly value: unknown; readonly specials: readonly SpecialSlot[] | undefined } | undefined,
   submittedAt: number,
+  claims?: Claims | undefined,
 ];
 
+/**
+ * Tasks whose arguments are all scalars, flat: for each its callId, its task's number, how many arguments, and those.
+ * Small integers side by side cross many times faster than a tuple a task.
+ */
+export type ManyMessage = readonly [
+  op: "many",
+  submittedAt: number,
+  claims: Claims | undefined,
+  flat: readonly unknown[],
+];
+
+/**
+ * The words by which a submitter can take tasks back that it sent ahead, one a task in the order of sending; `from` is
+ * the first task's number in that order. Blocks of words cross once, with the first task that uses them.
+ */
+export type Claims = { readonly from: number; readonly blocks: readonly (readonly [number, Int32Array])[] };
+
 /** What crosses a task port towards the worker. */
-export type ToWorker = RunMessage | readonly [op: "cancel", callId: number, reason: EncodedThrown | undefined];
+export type ToWorker =
+  | RunMessage
+  | ManyMessage
+  | readonly [op: "cancel", callId: number, reason: EncodedThrown | undefined];
 
 /** What crosses a task port back to the submitter. */
 export type FromWorker =
   | readonly [op: "ok", callId: number, value: unknown, specials: readonly SpecialSlot[] | undefined]
   | readonly [op: "failed", callId: number, error: EncodedThrown];
+
+/** Posted alone on a task port: there are answers in the ring (see answer-ring.ts). */
+export const LOOK = 0;

@@ -1,94 +1,52 @@
 /** The working end: runs the tasks that come over any number of ports. Its counterpart is `submitter.ts`. */
-import type { MessagePort, Transferable } from "node:worker_threads";
+import type { Transferable } from "node:worker_threads";
 import { runWithContext } from "../context/context-var.ts";
 import { DataNotCloneableError } from "../errors.ts";
-import { ring } from "../future/doorbell.ts";
-import { findTask, lookupTask } from "../task/find-task.ts";
+import { findTask } from "../task/find-task.ts";
+import type { TaskFunction, TaskRef } from "../task/task-ref.ts";
 import { explainNotCloneable } from "../wire/clone-path.ts";
 import { decodeThrown, encodeError } from "../wire/error-codec.ts";
-import type { FromWorker, RunMessage, ToWorker } from "../wire/messages.ts";
+import type { ManyMessage, RunMessage, ToWorker } from "../wire/messages.ts";
 import { decodeValue, encodeValue } from "../wire/value-codec.ts";
+import type { Inbox } from "./inbox.ts";
 import { runInTask, TaskContext } from "./task-context.ts";
 import { transferListOf } from "./transfer.ts";
 
-/** Where tasks come from and answers go: a submitter's direct port, or the supervisor speaking for one. */
-export class Inbox {
-  /** The submitting thread. */
-  readonly from: number;
-  readonly #post: (answers: readonly FromWorker[], transfer: readonly Transferable[]) => void;
-  readonly #tasks: RunMessage[2][] = [];
-  #outbox: FromWorker[] = [];
-
-  constructor(from: number, post: (answers: readonly FromWorker[], transfer: readonly Transferable[]) => void) {
-    this.from = from;
-    this.#post = post;
-  }
-
-  /** An inbox that answers over the submitter's direct port. */
-  static onPort(from: number, port: MessagePort, bell: Int32Array): Inbox {
-    return new Inbox(from, (answers, transfer) => {
-      port.postMessage(answers, transfer as Transferable[]);
-      ring(bell);
-    });
-  }
-
-  /** Gives a message that came with its task's number the reference that this number stands for. */
-  lengthen(message: RunMessage): RunMessage {
-    const [op, callId, task, args, specials, context, submittedAt] = message;
-    if (typeof task === "number") {
-      return [op, callId, this.#tasks[task as number] as RunMessage[2], args, specials, context, submittedAt];
-    }
-    if (task.as !== undefined) this.#tasks[task.as] = task;
-    return message;
-  }
-
-  answer(message: FromWorker, transfer: readonly Transferable[]): void {
-    if (transfer.length === 0) {
-      this.#outbox.push(message);
-      return;
-    }
-    this.flush();
-    this.#post([message], transfer);
-  }
-
-  flush(): void {
-    if (this.#outbox.length === 0) return;
-    const batch = this.#outbox;
-    this.#outbox = [];
-    try {
-      this.#post(batch, []);
-    } catch {
-      // One of them cannot be cloned: it alone fails.
-      for (const message of batch) this.#postOrExplain(message);
-    }
-  }
-
-  #postOrExplain(message: FromWorker): void {
-    try {
-      this.#post([message], []);
-    } catch (cause) {
-      this.#post([["failed", message[1], encodeError(explainNotCloneable(message[2], "result", { cause }))]], []);
-    }
-  }
-}
-
-export type HostEvents = {
-  /** A task's turn has come: its module may still have to be imported, which runs code and can end the thread too. */
-  readonly taken?: (from: number, callId: number) => void;
-  /** A task begins or ends in this thread. */
-  readonly started?: (from: number, callId: number, message: RunMessage) => void;
-  readonly ended?: (from: number, message: RunMessage, ok: boolean) => void;
-  /** A task was cancelled before it began. */
-  readonly dropped?: (from: number, message: RunMessage) => void;
-  /** All there was to do is done. */
-  readonly idle?: () => void;
+/** One task in this thread. */
+export type Job = {
+  readonly inbox: Inbox;
+  readonly callId: number;
+  readonly task: TaskRef;
+  /** What `task` is called on its port; -1: it came with its name. */
+  readonly taskNumber: number;
+  readonly args: readonly unknown[];
+  readonly specials: RunMessage[4];
+  readonly carried: RunMessage[5];
+  readonly submittedAt: number;
+  /** Its number among the tasks that its submitter may take back; -1: it may not. */
+  readonly order: number;
+  /** Asked when its turn has come; `false`: somebody took it back. */
+  readonly claim: (() => boolean) | undefined;
+  /** Whether it runs out of turn, next to what runs. */
+  readonly beside: boolean;
+  /** Whether its function was called, and when (`performance.now()`). Before that its module may have to be imported. */
+  begun: boolean;
+  startedAt: number;
+  context: TaskContext | undefined;
 };
 
-type Job = {
-  readonly inbox: Inbox;
-  readonly message: RunMessage;
-  /** Asked when its turn has come; `false`: somebody took it back. */
-  readonly claim?: (() => boolean) | undefined;
+export type HostEvents = {
+  /** Its turn has come. An error: it is not run and fails with that. */
+  readonly refuse?: (job: Job) => Error | undefined;
+  /** A task's turn has come: its module may still have to be imported, which runs code and can end the thread too. */
+  readonly taken?: (job: Job) => void;
+  /** A task begins or ends in this thread. */
+  readonly started?: (job: Job) => void;
+  readonly ended?: (job: Job, ok: boolean) => void;
+  /** A task was cancelled before it began. */
+  readonly dropped?: (job: Job) => void;
+  /** All there was to do is done. */
+  readonly idle?: () => void;
 };
 
 /** After this long without a turn of the event loop, timers and control messages get one. */
@@ -103,11 +61,14 @@ export class Host {
   readonly #events: HostEvents;
   readonly #queue: Job[] = [];
   #head = 0;
-  readonly #contexts = new Map<string, TaskContext>();
+  /** Tasks that have begun and not ended, by submitting thread and number. */
+  readonly #running = new Map<number, Map<number, Job>>();
+  #runningCount = 0;
   readonly #cancelled = new Set<string>();
   readonly #unflushed = new Set<Inbox>();
   #busy = false;
   #pumping = false;
+  #paused = false;
 
   constructor(mode: "concurrent" | "sequential", events: HostEvents) {
     this.#sequential = mode === "sequential";
@@ -116,17 +77,25 @@ export class Host {
 
   /** Tasks that wait or run. */
   get pending(): number {
-    return this.#contexts.size + this.#queue.length - this.#head;
+    return this.#runningCount + this.#queue.length - this.#head;
+  }
+
+  /** The task of that submitter and number that has its turn and has not ended. */
+  job(from: number, callId: number): Job | undefined {
+    return this.#running.get(from)?.get(callId);
   }
 
   receive(inbox: Inbox, batch: readonly ToWorker[]): void {
     for (const message of batch) {
       switch (message[0]) {
         case "run":
-          this.#queue.push({ inbox, message: inbox.lengthen(message) });
+          this.#queue.push(oneJob(inbox, message));
+          break;
+        case "many":
+          this.#queueMany(inbox, message);
           break;
         case "cancel":
-          this.#cancel(`${inbox.from}.${message[1]}`, message[2] === undefined ? undefined : decodeThrown(message[2]));
+          this.#cancel(inbox.from, message[1], message[2] === undefined ? undefined : decodeThrown(message[2]));
           break;
         default:
           message satisfies never;
@@ -137,17 +106,29 @@ export class Host {
 
   /** Queues one task that its sender may take back until `claim` says it has begun. */
   receiveClaimable(inbox: Inbox, message: RunMessage, claim: () => boolean): void {
-    this.#queue.push({ inbox, message, claim });
+    this.#queue.push({ ...oneJob(inbox, message), claim });
   }
 
   /** Forgets a running task, whose outcome nobody waits for any more. `false` if there is none of that id. */
-  abandon(id: string): boolean {
-    return this.#contexts.delete(id);
+  abandon(from: number, callId: number): boolean {
+    const job = this.job(from, callId);
+    if (job !== undefined) this.#leave(job);
+    return job !== undefined;
   }
 
   /** Runs what has been queued. */
   work(): void {
     this.#pump();
+  }
+
+  /** From now on no further task begins. */
+  pause(): void {
+    this.#paused = true;
+  }
+
+  /** Whether a task runs. */
+  get busy(): boolean {
+    return this.#runningCount > 0;
   }
 
   /** Sends the answers that are there. For the moment before the thread ends. */
@@ -158,14 +139,42 @@ export class Host {
 
   /** Runs one task beside whatever runs, on the event loop: for a task whose submitter, on this very thread, awaits it. */
   runBeside(inbox: Inbox, message: RunMessage): void {
-    this.#start({ inbox, message }, false);
+    this.#start({ ...oneJob(inbox, message), beside: true }, false);
     this.flush();
   }
 
-  #cancel(id: string, reason: unknown): void {
-    const running = this.#contexts.get(id);
-    if (running !== undefined) running.abort(reason);
-    else if (this.#queue.length > this.#head) this.#cancelled.add(id);
+  #queueMany(inbox: Inbox, [, submittedAt, claims, flat]: ManyMessage): void {
+    if (claims !== undefined) inbox.claims.learn(claims);
+    let order = claims?.from ?? -1;
+    for (let at = 0; at < flat.length; ) {
+      const callId = flat[at] as number;
+      const taskNumber = flat[at + 1] as number;
+      const argsEnd = at + 3 + (flat[at + 2] as number);
+      this.#queue.push({
+        inbox,
+        callId,
+        task: inbox.taskOf(taskNumber),
+        taskNumber,
+        args: flat.slice(at + 3, argsEnd),
+        specials: undefined,
+        carried: undefined,
+        submittedAt,
+        order,
+        claim: undefined,
+        beside: false,
+        begun: false,
+        startedAt: 0,
+        context: undefined,
+      });
+      at = argsEnd;
+      if (order >= 0) order += 1;
+    }
+  }
+
+  #cancel(from: number, callId: number, reason: unknown): void {
+    const running = this.job(from, callId);
+    if (running !== undefined) running.context?.abort(reason);
+    else if (this.#queue.length > this.#head) this.#cancelled.add(`${from}.${callId}`);
   }
 
   #pump(): void {
@@ -173,16 +182,15 @@ export class Host {
     this.#pumping = true;
     const until = performance.now() + TURN_MS;
     try {
-      while (!this.#busy && this.#head < this.#queue.length) {
+      while (!this.#busy && !this.#paused && this.#head < this.#queue.length) {
         const job = this.#queue[this.#head] as Job;
         this.#head += 1;
-        if (job.claim?.() === false) continue;
+        if (job.claim !== undefined ? !job.claim() : job.order >= 0 && !job.inbox.claims.claim(job.order)) continue;
         this.#start(job, this.#sequential);
         // A pool's worker may be killed for the next task's sake, and a light answer must not wait for a heavy
         // neighbour: there each answer leaves at once. A loop's tasks share their fate; their answers leave together.
         if (this.#sequential) this.flush();
-        const after = performance.now();
-        if (after > until && this.#head < this.#queue.length) {
+        if (performance.now() > until && this.#head < this.#queue.length) {
           setImmediate(() => this.#pump());
           return;
         }
@@ -196,42 +204,41 @@ export class Host {
       this.#pumping = false;
       this.flush();
     }
-    if (!this.#busy && this.#queue.length === 0) this.#events.idle?.();
+    if (!this.#busy && (this.#paused || this.#queue.length === 0)) this.#events.idle?.();
   }
 
   #start(job: Job, exclusive: boolean): void {
-    const { inbox, message } = job;
-    const id = `${inbox.from}.${message[1]}`;
-    if (this.#cancelled.delete(id)) {
-      this.#events.dropped?.(inbox.from, message);
+    const events = this.#events;
+    if (job.inbox.closed || (this.#cancelled.size > 0 && this.#cancelled.delete(`${job.inbox.from}.${job.callId}`))) {
+      events.dropped?.(job);
       return;
     }
-    this.#events.taken?.(inbox.from, message[1]);
-    const context = new TaskContext(id);
-    this.#contexts.set(id, context);
-    const finish = (ok: boolean, value: unknown): void => {
-      if (this.#contexts.get(id) !== context) return; // given up meanwhile
-      this.#contexts.delete(id);
-      this.#events.ended?.(inbox.from, message, ok);
-      this.#answer(inbox, message[1], ok, value);
-    };
-    const fn = lookupTask(message[2]);
-    const given = fn === undefined ? undefined : this.#call(fn, inbox.from, message, context);
+    const refusal = events.refuse?.(job);
+    if (refusal !== undefined) {
+      events.dropped?.(job);
+      this.#answer(job, false, refusal);
+      return;
+    }
+    events.taken?.(job);
+    const fn = job.inbox.functionOf(job.taskNumber, job.task);
+    const given = fn === undefined ? undefined : this.#call(fn, job);
     if (given?.sync === true) {
-      finish(given.ok, given.value);
+      events.ended?.(job, given.ok);
+      this.#answer(job, given.ok, given.value);
       return;
     }
     if (exclusive) this.#busy = true;
-    const settled =
-      given === undefined ? this.#find(inbox.from, message, context) : (given.value as PromiseLike<unknown>);
+    this.#enter(job);
+    const settled = given === undefined ? this.#find(job) : (given.value as PromiseLike<unknown>);
     const after = (ok: boolean, value: unknown): void => {
       if (exclusive) this.#busy = false;
-      finish(ok, value);
+      if (this.#leave(job)) {
+        events.ended?.(job, ok);
+        this.#answer(job, ok, value);
+      } // else: given up meanwhile
       this.flush(); // before the next task, which may hold the thread for ever or end it
       if (exclusive) this.#pump();
-      else {
-        if (!this.#busy && this.#queue.length === this.#head && this.#contexts.size === 0) this.#events.idle?.();
-      }
+      else if (this.#runningCount === 0 && (this.#paused || this.pending === 0)) events.idle?.();
     };
     settled.then(
       (value) => after(true, value),
@@ -239,25 +246,44 @@ export class Host {
     );
   }
 
-  async #find(from: number, message: RunMessage, context: TaskContext): Promise<unknown> {
-    const fn = await findTask(message[2]);
-    const given = this.#call(fn, from, message, context);
+  #enter(job: Job): void {
+    job.context ??= new TaskContext(job.inbox.from, job.callId);
+    let ofThread = this.#running.get(job.inbox.from);
+    if (ofThread === undefined) {
+      ofThread = new Map();
+      this.#running.set(job.inbox.from, ofThread);
+    }
+    ofThread.set(job.callId, job);
+    this.#runningCount += 1;
+  }
+
+  #leave(job: Job): boolean {
+    const ofThread = this.#running.get(job.inbox.from);
+    if (ofThread?.get(job.callId) !== job) return false;
+    ofThread.delete(job.callId);
+    if (ofThread.size === 0) this.#running.delete(job.inbox.from);
+    this.#runningCount -= 1;
+    return true;
+  }
+
+  async #find(job: Job): Promise<unknown> {
+    const fn = await findTask(job.task);
+    const given = this.#call(fn, job);
     if (given.sync && !given.ok) throw given.value;
     return given.value;
   }
 
-  #call(
-    fn: (...args: unknown[]) => unknown,
-    from: number,
-    message: RunMessage,
-    context: TaskContext,
-  ): { readonly sync: boolean; readonly ok: boolean; readonly value: unknown } {
-    const [, callId, , encodedArgs, specials, carried] = message;
+  #call(fn: TaskFunction, job: Job): { readonly sync: boolean; readonly ok: boolean; readonly value: unknown } {
+    const { carried } = job;
     try {
-      this.#events.started?.(from, callId, message);
-      const args = decodeValue(encodedArgs, specials) as readonly unknown[];
+      job.startedAt = performance.now();
+      this.#events.started?.(job);
+      job.begun = true;
+      job.context ??= new TaskContext(job.inbox.from, job.callId);
+      const args = decodeValue(job.args, job.specials) as readonly unknown[];
       const vars =
         carried === undefined ? undefined : (decodeValue(carried.value, carried.specials) as Record<string, unknown>);
+      const { context } = job;
       const value = runWithContext(vars, () => runInTask(context, () => fn(...args)));
       const thenable =
         value !== null && typeof value === "object" && typeof (value as { then?: unknown }).then === "function";
@@ -267,15 +293,14 @@ export class Host {
     }
   }
 
-  #answer(inbox: Inbox, callId: number, ok: boolean, value: unknown): void {
+  #answer({ inbox, callId }: Job, ok: boolean, value: unknown): void {
     this.#unflushed.add(inbox);
     if (!ok) {
       inbox.answer(["failed", callId, encodeError(value)], []);
       return;
     }
-    const primitive = value === null || (typeof value !== "object" && typeof value !== "function");
-    if (primitive) {
-      inbox.answer(["ok", callId, value, undefined], []);
+    if (value === null || (typeof value !== "object" && typeof value !== "function")) {
+      inbox.answerScalar(callId, value);
       return;
     }
     const transfer: Transferable[] = [...transferListOf(value)];
@@ -288,4 +313,29 @@ export class Host {
       inbox.answer(["failed", callId, encodeError(error)], []);
     }
   }
+}
+
+function oneJob(inbox: Inbox, message: RunMessage): Job {
+  const [, callId, task, args, specials, carried, submittedAt, claims] = message;
+  if (claims !== undefined) inbox.claims.learn(claims);
+  // Over a direct port the second time on a number stands for the reference.
+  const known = typeof task === "number";
+  const taskNumber = known ? (task as number) : (task.as ?? -1);
+  if (!known && taskNumber >= 0) inbox.learnTask(taskNumber, task);
+  return {
+    inbox,
+    callId,
+    task: known ? inbox.taskOf(taskNumber) : task,
+    taskNumber,
+    args,
+    specials,
+    carried,
+    submittedAt,
+    order: claims?.from ?? -1,
+    claim: undefined,
+    beside: false,
+    begun: false,
+    startedAt: 0,
+    context: undefined,
+  };
 }

@@ -5,37 +5,56 @@ import { drainWhileBlocked } from "../future/doorbell.ts";
 import { openTask, type TaskFuture } from "../future/task-future.ts";
 import { taskRefOf } from "../task/task.ts";
 import type { TaskRef } from "../task/task-ref.ts";
+import { type AnswerRing, hasAnswers, readAnswers, rest } from "../wire/answer-ring.ts";
 import { explainNotCloneable, findNotCloneable } from "../wire/clone-path.ts";
 import { encodeError } from "../wire/error-codec.ts";
-import type { FromWorker, RunMessage, ToWorker } from "../wire/messages.ts";
-import { encodeValue, isPlainScalars } from "../wire/value-codec.ts";
+import { type Claims, type FromWorker, LOOK, type RunMessage, type ToWorker } from "../wire/messages.ts";
+import { type Encoded, encodeValue, isPlainScalars } from "../wire/value-codec.ts";
+import { ClaimBook } from "./claims.ts";
 
-/** A task ready to travel. `copied`: its arguments cannot change any more, so it may be sent later or again. */
-export type EncodedTask = { readonly message: RunMessage; readonly transfer: Transferable[]; readonly copied: boolean };
+/** A task ready to travel. */
+export class EncodedTask {
+  readonly callId: number;
+  readonly task: TaskRef;
+  readonly args: Encoded;
+  readonly context: Encoded | undefined;
+  readonly transfer: Transferable[];
+  /** Its arguments are scalars, which cannot change any more: it may be sent later, or again. */
+  readonly copied: boolean;
+  readonly submittedAt: number = Date.now();
+
+  constructor(future: TaskFuture<unknown>, transfer: readonly Transferable[] | undefined) {
+    const { callId, call } = future;
+    const context = captureContext();
+    const scalars = isPlainScalars(call.args);
+    this.callId = callId;
+    this.task = taskRefOf(call.task);
+    this.transfer = transfer === undefined ? [] : [...transfer];
+    this.args = scalars ? { value: call.args, specials: undefined } : encodeValue(call.args, this.transfer, "args");
+    this.context = context === undefined ? undefined : encodeValue(context, this.transfer, "context");
+    this.copied = scalars && context === undefined && this.transfer.length === 0;
+  }
+
+  /** As it crosses alone. */
+  get message(): RunMessage {
+    return this.messageAs(this.task, undefined);
+  }
+
+  messageAs(task: RunMessage[2], claims: Claims | undefined): RunMessage {
+    const { callId, args, context, submittedAt } = this;
+    return ["run", callId, task, args.value as readonly unknown[], args.specials, context, submittedAt, claims];
+  }
+}
 
 /** Makes the message for a task: captures the context, finds what needs more than structured clone. */
 export function encodeTask(future: TaskFuture<unknown>, transfer: readonly Transferable[] | undefined): EncodedTask {
-  const { callId, call } = future;
-  const context = captureContext();
-  const scalars = isPlainScalars(call.args);
-  const moved: Transferable[] = transfer === undefined ? [] : [...transfer];
-  const args = scalars ? { value: call.args, specials: undefined } : encodeValue(call.args, moved, "args");
-  const carried = context === undefined ? undefined : encodeValue(context, moved, "context");
-  const message: RunMessage = [
-    "run",
-    callId,
-    taskRefOf(call.task),
-    args.value as readonly unknown[],
-    args.specials,
-    carried,
-    Date.now(),
-  ];
-  return { message, transfer: moved, copied: scalars && context === undefined && moved.length === 0 };
+  return new EncodedTask(future, transfer);
 }
 
 /** The error for a task whose message could not be cloned. */
 export function explainTask(task: EncodedTask, cause: unknown): Error {
-  const [, , , args, , context] = task.message;
+  const args = task.args.value;
+  const { context } = task;
   const inArgs = findNotCloneable(args, "args", task.transfer, () => true).culprit;
   return inArgs === undefined && context !== undefined
     ? explainNotCloneable(context.value, "context", { transfer: task.transfer, cause })
@@ -48,43 +67,81 @@ export function explainTask(task: EncodedTask, cause: unknown): Error {
  */
 export class Submitter {
   readonly #port: MessagePort;
+  readonly #answers: AnswerRing;
+  /** For tasks that can be taken back. */
+  readonly claims: ClaimBook = new ClaimBook();
   #outbox: ToWorker[] = [];
+  /** The last message of the outbox, while it can take more tasks. */
+  #many: unknown[] | undefined;
   readonly #shortNames = new Map<TaskRef, number>();
   #named = 0;
   readonly #undrain: () => void;
   readonly #onAnswer: ((future: TaskFuture<unknown>) => void) | undefined;
+  #looking = false;
 
-  constructor(port: MessagePort, onAnswer?: (future: TaskFuture<unknown>) => void) {
+  /** `answers` is shared with the worker; see answer-ring.ts. */
+  constructor(port: MessagePort, answers: AnswerRing, onAnswer?: (future: TaskFuture<unknown>) => void) {
     this.#port = port;
+    this.#answers = answers;
     this.#onAnswer = onAnswer;
-    port.on("message", (answers: readonly FromWorker[]) => this.#take(answers));
+    port.on("message", (message: readonly FromWorker[] | typeof LOOK) =>
+      message === LOOK ? this.#look() : this.#take(message),
+    );
     port.unref();
     this.#undrain = drainWhileBlocked(this);
   }
 
-  send(task: EncodedTask): void {
+  /** `order`: the task's number in `claims`; -1 where it cannot be taken back. */
+  send(task: EncodedTask, order = -1): void {
+    const number = task.copied ? this.#shortNames.get(task.task) : undefined;
+    if (number !== undefined) {
+      this.#sendFlat(task, number, order);
+      return;
+    }
+    const claims = order < 0 ? undefined : this.claims.claims(order);
     if (task.copied) {
-      if (this.#outbox.push(this.#shorten(task.message)) === 1) queueMicrotask(() => this.flush());
+      this.#enqueue(task.messageAs(this.#shorten(task.task), claims));
       return;
     }
     this.flush();
     const known = this.#shortNames.size;
     try {
-      this.#port.postMessage([this.#shorten(task.message)], task.transfer);
+      this.#port.postMessage([task.messageAs(this.#shorten(task.task), claims)], task.transfer);
     } catch (error) {
-      if (this.#shortNames.size > known) this.#shortNames.delete(task.message[2]); // it never got there
+      // It never got there.
+      if (this.#shortNames.size > known) this.#shortNames.delete(task.task);
+      if (claims !== undefined) this.claims.restore(claims);
       throw error;
     }
   }
 
-  /** The message with its task's reference as the number that the worker knows it by, or is told now. */
-  #shorten(message: RunMessage): RunMessage {
-    const [op, callId, ref, args, specials, context, submittedAt] = message;
+  #sendFlat({ callId, submittedAt, args }: EncodedTask, number: number, order: number): void {
+    const values = args.value as readonly unknown[];
+    if (this.#many === undefined) {
+      const flat: unknown[] = [];
+      this.#enqueue(["many", submittedAt, order < 0 ? undefined : this.claims.claims(order), flat]);
+      this.#many = flat;
+    } else if (order >= 0 && this.claims.hasFresh) {
+      const flat: unknown[] = [];
+      this.#enqueue(["many", submittedAt, this.claims.claims(order), flat]);
+      this.#many = flat;
+    }
+    this.#many.push(callId, number, values.length);
+    for (let i = 0; i < values.length; i++) this.#many.push(values[i]);
+  }
+
+  #enqueue(message: ToWorker): void {
+    this.#many = undefined;
+    if (this.#outbox.push(message) === 1) queueMicrotask(() => this.flush());
+  }
+
+  /** A task's reference as the number that the worker knows it by, or is told now. */
+  #shorten(ref: TaskRef): RunMessage[2] {
     const known = this.#shortNames.get(ref);
-    if (known !== undefined) return [op, callId, known as never, args, specials, context, submittedAt];
+    if (known !== undefined) return known as never;
     const as = this.#named++;
     this.#shortNames.set(ref, as);
-    return [op, callId, { ...ref, as }, args, specials, context, submittedAt];
+    return { ...ref, as };
   }
 
   cancel(callId: number, reason: unknown): void {
@@ -98,18 +155,63 @@ export class Submitter {
     if (this.#outbox.length === 0) return;
     const batch = this.#outbox;
     this.#outbox = [];
+    this.#many = undefined;
     this.#port.postMessage(batch);
+  }
+
+  /** Takes the small answers that are there: next to nothing where there are none. */
+  peek(): void {
+    readAnswers(this.#answers, (callId, value) => this.#takeScalar(callId, value));
+  }
+
+  get hasAnswers(): boolean {
+    return hasAnswers(this.#answers);
   }
 
   /** Takes the answers that are there, without an event loop. */
   drain(): void {
     for (let got = receiveMessageOnPort(this.#port); got !== undefined; got = receiveMessageOnPort(this.#port))
-      this.#take(got.message as FromWorker[]);
+      if (got.message !== LOOK) this.#take(got.message as FromWorker[]);
+    this.#readAll();
   }
 
   close(): void {
     this.#undrain();
     this.#port.close();
+  }
+
+  /** In a stream of answers the next look needs no message: it comes with the next turn of the event loop. */
+  #look(): void {
+    if (this.#looking) return;
+    let count = 0;
+    readAnswers(this.#answers, (callId, value) => {
+      count += 1;
+      this.#takeScalar(callId, value);
+    });
+    if (count < STREAM) {
+      this.#readAll();
+      return;
+    }
+    this.#looking = true;
+    setImmediate(() => {
+      this.#looking = false;
+      this.#look();
+    });
+  }
+
+  /** Reads until nothing is left, and from then on wants to be woken. */
+  #readAll(): void {
+    do {
+      this.peek();
+      rest(this.#answers);
+    } while (hasAnswers(this.#answers));
+  }
+
+  #takeScalar(callId: number, value: unknown): void {
+    const future = openTask(callId);
+    if (future === undefined) return; // cancelled here meanwhile
+    this.#onAnswer?.(future);
+    future.settleWith(value);
   }
 
   #take(answers: readonly FromWorker[]): void {
@@ -121,3 +223,6 @@ export class Submitter {
     }
   }
 }
+
+/** So many answers at one look are a stream. */
+const STREAM = 4;

@@ -3,12 +3,18 @@ import { threadWide } from "../thread/shared-state.ts";
 
 /** The task in whose body code runs. */
 export class TaskContext {
-  /** Unique in the process: the submitting thread and its number for the call. */
-  readonly id: string;
+  readonly #from: number;
+  readonly #callId: number;
   #abort: AbortController | undefined;
 
-  constructor(id: string) {
-    this.id = id;
+  constructor(from: number, callId: number) {
+    this.#from = from;
+    this.#callId = callId;
+  }
+
+  /** Unique in the process: the submitting thread and its number for the call. */
+  get id(): string {
+    return `${this.#from}.${this.#callId}`;
   }
 
   get signal(): AbortSignal {
@@ -22,17 +28,16 @@ export class TaskContext {
   }
 }
 
-const storage = (): AsyncLocalStorage<TaskContext> =>
-  threadWide("task-context", () => new AsyncLocalStorage<TaskContext>());
+const storage: AsyncLocalStorage<TaskContext> = threadWide("task-context", () => new AsyncLocalStorage<TaskContext>());
 
 /** Runs `fn` as the body of `task`. */
 export function runInTask<T>(task: TaskContext, fn: () => T): T {
-  return storage().run(task, fn);
+  return storage.run(task, fn);
 }
 
 /** The id of the task that runs this code, if any. */
 export function currentTaskId(): string | undefined {
-  return storage().getStore()?.id;
+  return storage.getStore()?.id;
 }
 
 let never: AbortSignal | undefined;
@@ -42,7 +47,7 @@ let never: AbortSignal | undefined;
  * ends soon after keeps its thread; one that does not loses it. Outside a task: a signal that never aborts.
  */
 export function taskSignal(): AbortSignal {
-  const task = storage().getStore();
+  const task = storage.getStore();
   if (task !== undefined) return task.signal;
   never ??= new AbortController().signal;
   return never;

@@ -55,6 +55,7 @@ export class SeparateThreads {
       from: from.id,
       port: task.port,
       bell: task.bell,
+      answers: task.answers,
       message: task.message,
     };
     const entry: EntryData = { line: port, bell, module: urls.separateAgent.href, data };
@@ -141,7 +142,7 @@ export class SeparateThreads {
   #heard(thread: Separate, message: FromAgent): void {
     if (message.t === "ready") thread.links = message.links;
     else if (message.t === "answers")
-      this.#context.answer(thread.from, { op: "answers", answers: message.answers, worker: thread.links });
+      this.#context.answer(thread.from, { op: "answers", answers: message.answers, links: thread.links });
   }
 
   #terminate(thread: Separate): void {

@@ -31,7 +31,7 @@ export class Visits {
   answered(by: ThreadRecord, to: number, answers: readonly FromWorker[]): void {
     const visitor = this.#context.api.thread(to);
     for (const [, callId] of answers) this.#open.delete(`${to}.${callId}`);
-    if (visitor !== undefined) this.#context.answer(visitor, { op: "answers", answers, worker: by.links });
+    if (visitor !== undefined) this.#context.answer(visitor, { op: "answers", answers, links: by.links });
   }
 
   threadGone(thread: ThreadRecord, exit: ThreadExit): void {

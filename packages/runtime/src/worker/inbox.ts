@@ -1,0 +1,103 @@
+import type { MessagePort, Transferable } from "node:worker_threads";
+import { isBlockedAt, ring } from "../future/doorbell.ts";
+import { lookupTask } from "../task/find-task.ts";
+import type { TaskFunction, TaskRef } from "../task/task-ref.ts";
+import { type AnswerRing, mustWake, writeAnswer } from "../wire/answer-ring.ts";
+import { explainNotCloneable } from "../wire/clone-path.ts";
+import { encodeError } from "../wire/error-codec.ts";
+import { type FromWorker, LOOK } from "../wire/messages.ts";
+import { ClaimReader } from "./claims.ts";
+
+/** Where tasks come from and answers go: a submitter's direct port, or the supervisor speaking for one. */
+export class Inbox {
+  /** The submitting thread. */
+  readonly from: number;
+  readonly claims: ClaimReader = new ClaimReader();
+  /** That thread has ended: what it sent and has not begun is not run any more. */
+  closed = false;
+  readonly #post: (answers: readonly FromWorker[], transfer: readonly Transferable[]) => void;
+  readonly #scalars: { readonly ring: AnswerRing; wake(): void } | undefined;
+  readonly #tasks: TaskRef[] = [];
+  readonly #functions: (TaskFunction | undefined)[] = [];
+  #outbox: FromWorker[] = [];
+  #written = false;
+
+  constructor(
+    from: number,
+    post: (answers: readonly FromWorker[], transfer: readonly Transferable[]) => void,
+    scalars?: { readonly ring: AnswerRing; wake(): void },
+  ) {
+    this.from = from;
+    this.#post = post;
+    this.#scalars = scalars;
+  }
+
+  /** An inbox that answers over the submitter's direct port, and with what is small through memory that both share. */
+  static onPort(from: number, port: MessagePort, bell: Int32Array, answers: AnswerRing): Inbox {
+    const post = (batch: readonly FromWorker[], transfer: readonly Transferable[]): void => {
+      port.postMessage(batch, transfer as Transferable[]);
+      ring(bell);
+    };
+    const wake = (): void => {
+      // Blocked, it waits for its bell alone; else its event loop needs a message, but only if it does not look anyway.
+      if (isBlockedAt(bell)) ring(bell);
+      else if (mustWake(answers)) port.postMessage(LOOK);
+    };
+    return new Inbox(from, post, { ring: answers, wake });
+  }
+
+  /** Over a direct port a task's reference crosses once; `number` stands for it from then on. */
+  learnTask(number: number, task: TaskRef): void {
+    this.#tasks[number] = task;
+  }
+
+  taskOf(number: number): TaskRef {
+    return this.#tasks[number] as TaskRef;
+  }
+
+  /** The function of a task that this thread knows already. */
+  functionOf(number: number, task: TaskRef): TaskFunction | undefined {
+    if (number < 0) return lookupTask(task);
+    this.#functions[number] ??= lookupTask(task);
+    return this.#functions[number];
+  }
+
+  /** Answers with a primitive. */
+  answerScalar(callId: number, value: unknown): void {
+    if (this.#scalars !== undefined && writeAnswer(this.#scalars.ring, callId, value)) this.#written = true;
+    else this.answer(["ok", callId, value, undefined], []);
+  }
+
+  answer(message: FromWorker, transfer: readonly Transferable[]): void {
+    if (transfer.length === 0) {
+      this.#outbox.push(message);
+      return;
+    }
+    this.flush();
+    this.#post([message], transfer);
+  }
+
+  flush(): void {
+    if (this.#written) {
+      this.#written = false;
+      this.#scalars?.wake();
+    }
+    if (this.#outbox.length === 0) return;
+    const batch = this.#outbox;
+    this.#outbox = [];
+    try {
+      this.#post(batch, []);
+    } catch {
+      // One of them cannot be cloned: it alone fails.
+      for (const message of batch) this.#postOrExplain(message);
+    }
+  }
+
+  #postOrExplain(message: FromWorker): void {
+    try {
+      this.#post([message], []);
+    } catch (cause) {
+      this.#post([["failed", message[1], encodeError(explainNotCloneable(message[2], "result", { cause }))]], []);
+    }
+  }
+}
