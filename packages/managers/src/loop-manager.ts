@@ -18,7 +18,7 @@ import {
 } from "@duck-ts/runtime/internal";
 import * as board from "./board.ts";
 import { ManagerNotRunning, UnknownAsyncTaskError } from "./errors.ts";
-import { handles, Manager, refuseOwnLoop, silence } from "./manager.ts";
+import { handles, Manager, NO_OPTIONS, refuseOwnLoop, silence } from "./manager.ts";
 import { checkLoopStart, type LoopStartOptions, type SubmitOptions } from "./options.ts";
 import type { FromService, Introduction, ManagerId } from "./protocol.ts";
 import { type ManagerInfo, registryOf } from "./registry.ts";
@@ -93,9 +93,9 @@ export class LoopManager extends Manager implements WorkerNews {
    *
    * @throws ManagerNotRunning, UnknownAsyncTaskError in this order; NotATaskError for what is no task.
    */
-  submitTask<R>(call: TaskCall<R> | Task<[], R>, options: SubmitOptions = {}): TaskFuture<R> {
-    const prepared = this.prepare(call as TaskCall<unknown>, options, this.submitTask);
-    const future = this.future(prepared, options);
+  submitTask<R>(call: TaskCall<R> | Task<[], R>, options: SubmitOptions = NO_OPTIONS): TaskFuture<R> {
+    const checked = this.checkSubmission(call, options);
+    const future = this.future(checked, options, this.submitTask);
     if (future.done) return future as TaskFuture<R>; // its signal was aborted already
     const encoded = this.encode(future, options);
     if (encoded === undefined) return future as TaskFuture<R>;

@@ -143,7 +143,7 @@ export abstract class Manager {
   }
 
   protected startWith(make: (epoch: number) => Started): void {
-    refuseWhileImporting(`${this.label} was started`);
+    refuseWhileImporting("A start of", this.label);
     const state = Atomics.load(this.head, board.STATE);
     if (state === board.GONE) throw new ManagerNotRunning(this.label, this.whyNot());
     const claimed =
@@ -155,38 +155,28 @@ export abstract class Manager {
     tell({ op: "start", key: this.key, started: this.#started });
   }
 
-  /** The checks that both kinds share, in their order, and the future. */
-  protected prepare(
-    given: TaskCall<unknown> | Task<[], unknown>,
-    options: SubmitOptions,
-    submitter: (...args: never[]) => unknown,
-  ): {
-    readonly call: TaskCall<unknown>;
-    readonly started: Started;
-    readonly submitter: (...args: never[]) => unknown;
-  } {
-    refuseWhileImporting(`A task was submitted to ${this.label}`);
-    checkSubmit(options, `${this.className}.submitTask`);
+  /** The checks that both kinds share, in their order. */
+  protected checkSubmission(given: unknown, options: SubmitOptions): TaskCall<unknown> {
+    refuseWhileImporting("A task was submitted to", this.label);
+    if (options !== NO_OPTIONS) checkSubmit(options, `${this.className}.submitTask`);
     const call = toTaskCall(given);
     if (!this.isRunning()) throw new ManagerNotRunning(this.label, this.whyNot());
     const started = this.started();
     if (started.taskType !== null && options.taskType !== started.taskType)
       throw this.wrongType(options.taskType, started.taskType);
-    return { call, started, submitter };
+    return call;
   }
 
   protected abstract wrongType(given: string | undefined, expected: string): Error;
 
+  /** `submitter`: the method that the user called, from which the future keeps where that was. */
   protected future(
-    prepared: {
-      readonly call: TaskCall<unknown>;
-      readonly started: Started;
-      readonly submitter: (...args: never[]) => unknown;
-    },
+    call: TaskCall<unknown>,
     options: SubmitOptions,
+    submitter: (...args: never[]) => unknown,
   ): TaskFuture<unknown> {
-    const settings = this.#futureOptions(prepared.started, options.logException ?? true);
-    const future = new TaskFuture<unknown>(settings, prepared.call, prepared.submitter);
+    const settings = this.#futureOptions(this.started(), options.logException ?? true);
+    const future = new TaskFuture<unknown>(settings, call, submitter);
     if (options.timeoutMs !== undefined)
       futureInternals.whenSettled(future, () => tell({ op: "done", key: this.key, callId: future.callId }));
     if (options.signal !== undefined) followSignal(future, options.signal);
@@ -244,12 +234,15 @@ Object.defineProperty(Manager.prototype, inspect.custom, {
   },
 });
 
+/** What a submission without options has. */
+export const NO_OPTIONS: SubmitOptions = Object.freeze({});
+
 /** What `logException: false` does with a failure. */
 export function silence(): void {}
 
 /** Why nothing may start here. */
-function refuseWhileImporting(what: string): void {
-  if (isImportingTasks()) throw new UsedWhileImportingError(what);
+function refuseWhileImporting(what: string, label: string): void {
+  if (isImportingTasks()) throw new UsedWhileImportingError(`${what} ${label}`);
 }
 
 function followSignal(future: TaskFuture<unknown>, signal: AbortSignal): void {

@@ -20,7 +20,7 @@ import {
   explainNotCloneable,
   futureInternals,
   logger,
-  openTask,
+  openTasks,
   runInTask,
   runWithContext,
   Submitter,
@@ -30,7 +30,7 @@ import {
 } from "@duck-ts/runtime/internal";
 import * as board from "./board.ts";
 import { ManagerNotRunning, QueueFullError, UnknownTaskError } from "./errors.ts";
-import { handles, Manager, silence } from "./manager.ts";
+import { handles, Manager, NO_OPTIONS, silence } from "./manager.ts";
 import { checkPoolStart, type PoolStartOptions, type SubmitOptions } from "./options.ts";
 import { ownExecutor } from "./own-executor.ts";
 import type { FromService, Introduction, ManagerId, PoolSettings, QueuedTask } from "./protocol.ts";
@@ -56,8 +56,6 @@ type Connection = {
   /** Of the run of the pool that it belongs to. */
   readonly epoch: number;
   readonly thread: ThreadInfo;
-  /** Tasks that were sent there and not answered, each with its number in `port.claims`. */
-  readonly given: Map<number, number>;
 };
 
 /**
@@ -126,16 +124,16 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
    *
    * @throws ManagerNotRunning, UnknownTaskError, QueueFullError in this order; NotATaskError for what is no task.
    */
-  submitTask<R>(call: TaskCall<R> | Task<[], R>, options: SubmitOptions = {}): TaskFuture<R> {
-    const prepared = this.prepare(call as TaskCall<unknown>, options, this.submitTask);
-    const settings = prepared.started.pool as PoolSettings;
+  submitTask<R>(call: TaskCall<R> | Task<[], R>, options: SubmitOptions = NO_OPTIONS): TaskFuture<R> {
+    const checked = this.checkSubmission(call, options);
+    const settings = this.started().pool as PoolSettings;
     const capacity = settings.maxWorkers + settings.maxQueue;
     if (Atomics.add(this.head, board.OUTSTANDING, 1) >= capacity) {
       Atomics.sub(this.head, board.OUTSTANDING, 1);
       Atomics.add(this.head, board.REJECTED, 1);
       throw new QueueFullError(this.label, settings.maxQueue);
     }
-    const future = this.future(prepared, options);
+    const future = this.future(checked, options, this.submitTask);
     const encoded = future.done ? undefined : this.encode(future, options);
     if (encoded === undefined) {
       this.#uncount();
@@ -188,17 +186,12 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
   /** @internal A worker can be reached directly from now on. */
   connected({ worker, port, answers, block, seat, links }: Extract<FromService, { op: "connect" }>): void {
     const thread = threadFromLinks(links);
-    const given: Connection["given"] = new Map();
     const submitter = new Submitter(port, answers, (future) => {
-      const order = given.get(future.callId);
-      if (order !== undefined) {
-        given.delete(future.callId);
-        submitter.claims.close(order);
-      }
+      if (future.carrier === submitter) submitter.claims.close(future.carriedAs);
       future.assign(thread);
     });
     const epoch = Atomics.load(this.head, board.EPOCH);
-    this.#connections.set(worker, { port: submitter, block, seat, epoch, thread, given });
+    this.#connections.set(worker, { port: submitter, block, seat, epoch, thread });
   }
 
   /** @internal */
@@ -210,16 +203,15 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
   gone(event: Extract<FromService, { op: "gone" }>): void {
     const connection = this.#connections.get(event.worker);
     if (connection === undefined) return;
-    const { port, thread, given, epoch } = connection;
+    const { port, thread, epoch } = connection;
     const isOver = epoch !== Atomics.load(this.head, board.EPOCH);
     port.drain(); // what it answered before it ended counts
     port.close();
     this.#connections.delete(event.worker);
     const back: TaskFuture<unknown>[] = [];
-    for (const [callId, order] of given) {
-      const future = openTask(callId);
-      if (future === undefined) continue; // cancelled meanwhile
-      const begun = !port.claims.withdraw(order);
+    for (const future of openTasks()) {
+      if (future.carrier !== port) continue;
+      const begun = !port.claims.withdraw(future.carriedAs);
       if (!begun && !isOver && !this.#moved.has(future)) {
         back.push(future);
         continue;
@@ -248,13 +240,11 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
 
   protected override cancelled(future: TaskFuture<unknown>, reason: unknown): void {
     const { callId } = future;
-    for (const { port, block, given } of this.#connections.values()) {
-      const order = given.get(callId);
-      if (order === undefined) continue;
-      if (port.claims.withdraw(order)) {
+    for (const { port, block } of this.#connections.values()) {
+      if (future.carrier !== port) continue;
+      if (port.claims.withdraw(future.carriedAs)) {
         // It has not begun and never will. The worker passes over it.
-        given.delete(callId);
-        port.claims.close(order);
+        port.claims.close(future.carriedAs);
         board.leavePlace(block);
         Atomics.add(this.head, board.CANCELLED, 1);
         this.#uncount();
@@ -325,27 +315,26 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
   ): boolean {
     if (options.timeoutMs !== undefined || this.#outbox.length > 0 || Atomics.load(this.head, board.QUEUED) > 0)
       return false;
+    const mayWait = settings.maxWorkers === 1 && encoded.transfer.length === 0;
     for (const connection of this.#connections.values()) {
       const { block, seat } = connection;
-      const mayWait = (): boolean =>
-        settings.maxWorkers === 1 && encoded.transfer.length === 0 && currentTaskId() === undefined;
-      if (!board.takePlace(block, seat) && !(mayWait() && board.joinPlace(block, seat))) continue;
+      if (!board.takePlace(block, seat) && !(mayWait && currentTaskId() === undefined && board.joinPlace(block, seat)))
+        continue;
       this.#sendTo(connection, future, encoded);
       return true;
     }
     return false;
   }
 
-  #sendTo({ port, block, thread, given }: Connection, future: TaskFuture<unknown>, encoded: EncodedTask): void {
-    const { callId } = future;
+  #sendTo({ port, block, thread }: Connection, future: TaskFuture<unknown>, encoded: EncodedTask): void {
     const order = port.claims.take();
-    given.set(callId, order);
+    future.carrier = port;
+    future.carriedAs = order;
     if (encoded.transfer.length > 0) this.#moved.add(future);
     future.assign(thread);
     try {
       port.send(encoded, order);
     } catch (error) {
-      given.delete(callId);
       port.claims.close(order);
       this.failToSend(future, encoded, error);
       board.leavePlace(block);

@@ -32,7 +32,8 @@ export class SyncFuture<T> implements PromiseLike<T> {
   // The state is kept as unknown so that a future of anything is a SyncFuture<unknown> to the rooms that carry it.
   #outcome: Outcome<unknown> | undefined;
   #promise: Promise<unknown> | undefined;
-  #wake: ((outcome: Outcome<unknown>) => void) | undefined;
+  #resolve: ((value: unknown) => void) | undefined;
+  #reject: ((thrown: unknown) => void) | undefined;
   #callbacks: ((future: SyncFuture<unknown>) => void)[] | undefined;
   #observed = false;
   #shared: SharedHandle | undefined;
@@ -151,12 +152,11 @@ export class SyncFuture<T> implements PromiseLike<T> {
   #asPromise(): Promise<T> {
     if (this.#promise === undefined) {
       this.#promise = new Promise<unknown>((resolve, reject) => {
-        const settle = (outcome: Outcome<unknown>): void =>
-          outcome.ok ? resolve(outcome.value) : reject(outcome.thrown);
-        if (this.#outcome !== undefined) settle(this.#outcome);
-        else this.#wake = settle;
+        this.#resolve = resolve;
+        this.#reject = reject;
       });
       if (this.#outcome === undefined) this.onAwaited();
+      else this.#settlePromise(this.#outcome);
     }
     return this.#promise as Promise<T>;
   }
@@ -203,7 +203,7 @@ export class SyncFuture<T> implements PromiseLike<T> {
     if (this.#outcome !== undefined) return false;
     if (this.#shared !== undefined && !this.#shared.claim(outcome)) return false;
     this.#outcome = outcome;
-    this.#wake?.(outcome);
+    this.#settlePromise(outcome);
     const callbacks = this.#callbacks;
     this.#callbacks = undefined;
     for (const fn of callbacks ?? []) this.#callBack(fn);
@@ -223,6 +223,11 @@ export class SyncFuture<T> implements PromiseLike<T> {
       { err: thrown, thread: threadLabel() },
       "a future failed and nobody awaited it, blocked on it or handled it",
     );
+  }
+
+  #settlePromise(outcome: Outcome<unknown>): void {
+    if (outcome.ok) this.#resolve?.(outcome.value);
+    else this.#reject?.(outcome.thrown);
   }
 
   #whenSettled(fn: (future: SyncFuture<unknown>) => void): void {

@@ -9,6 +9,7 @@ import type { FromWorker, WaitTarget } from "../wire/messages.ts";
 import { decodeValue } from "../wire/value-codec.ts";
 import { currentTaskId } from "../worker/task-context.ts";
 import { threadLabel } from "./doorbell.ts";
+import { OpenTasks } from "./open-tasks.ts";
 import { futureInternals, SyncFuture } from "./sync-future.ts";
 import { beginWait } from "./wait-report.ts";
 
@@ -26,15 +27,18 @@ export type TaskFutureOptions = {
   readonly onFailure?: ((future: TaskFuture<unknown>, thrown: unknown) => void) | undefined;
 };
 
-type Tasks = { nextCall: number; readonly open: Map<number, TaskFuture<unknown>> };
+type Tasks = { nextCall: number; readonly open: OpenTasks<TaskFuture<unknown>> };
 
-const tasks: Tasks = threadWide("task-futures", () => ({ nextCall: 0, open: new Map() }));
+const tasks: Tasks = threadWide("task-futures", () => ({ nextCall: 0, open: new OpenTasks() }));
 
 /** The result of a submitted task. Belongs to the thread that submitted it; may be passed to others like any SyncFuture. */
 export class TaskFuture<T> extends SyncFuture<T> {
   /** Unique in the submitting thread. */
   readonly callId: number;
   readonly call: TaskCall<unknown>;
+  /** Who carries it to its worker, and its number there. For managers. */
+  carrier: object | undefined;
+  carriedAs = -1;
   #worker: ThreadInfo | null = null;
   readonly #options: TaskFutureOptions;
   readonly #submittedAt: { stack?: string } | undefined;
@@ -144,7 +148,7 @@ export class TaskFuture<T> extends SyncFuture<T> {
   protected override beforeBlocking(): void {
     super.beforeBlocking();
     this.#blockedOn = true;
-    if (!tasks.open.has(this.callId))
+    if (tasks.open.get(this.callId) === undefined)
       throw new DeadlockError([`thread "${threadLabel()}" waits for a task that nobody has`]);
     this.#options.beforeBlocking(this as TaskFuture<unknown>);
   }
@@ -169,23 +173,23 @@ export class TaskFuture<T> extends SyncFuture<T> {
 }
 
 /**
- * Keeping a stack costs some 3 us, more than all the rest of a submission. So there are so many in so many milliseconds,
- * which is far more than anybody reads; in a burst beyond that they would all be the same line.
+ * Keeping a stack costs some 3 us, more than all the rest of a submission. Everybody's first submissions of a turn have
+ * theirs; a burst, in which they would all be the same line, does without from there on, and in a stream of bursts only
+ * the first of each has one.
  */
-const STACKS = 16;
-const STACKS_EVERY_MS = 4;
-const BURST_NOTE = `Error\n    at (submitted together with more than ${STACKS} others within ${STACKS_EVERY_MS} ms; no stack was kept)`;
-let stacks = 0;
-let stacksSince = 0;
+const STACKS_PER_TURN = 16;
+const BURST_NOTE = `Error\n    at (submitted in one turn together with more than ${STACKS_PER_TURN} others; no stack was kept)`;
+let submittedThisTurn = 0;
+let stacksThisTurn = STACKS_PER_TURN;
 
 function submissionStack(submitter: (...args: never[]) => unknown): { stack?: string } | undefined {
-  const now = performance.now();
-  if (now - stacksSince > STACKS_EVERY_MS) {
-    stacksSince = now;
-    stacks = 0;
-  }
-  if (stacks >= STACKS) return undefined;
-  stacks += 1;
+  submittedThisTurn += 1;
+  if (submittedThisTurn === 1)
+    queueMicrotask(() => {
+      stacksThisTurn = submittedThisTurn > STACKS_PER_TURN ? 1 : STACKS_PER_TURN;
+      submittedThisTurn = 0;
+    });
+  if (submittedThisTurn > stacksThisTurn) return undefined;
   const holder: { stack?: string } = {};
   Error.captureStackTrace(holder, submitter);
   return holder;

@@ -59,8 +59,10 @@ const TURN_MS = 10;
 export class Host {
   readonly #sequential: boolean;
   readonly #events: HostEvents;
-  readonly #queue: Job[] = [];
+  readonly #queue: (Job | Batch)[] = [];
   #head = 0;
+  /** How many tasks are in the queue. */
+  #waiting = 0;
   /** Tasks that have begun and not ended, by submitting thread and number. */
   readonly #running = new Map<number, Map<number, Job>>();
   #runningCount = 0;
@@ -77,7 +79,7 @@ export class Host {
 
   /** Tasks that wait or run. */
   get pending(): number {
-    return this.#runningCount + this.#queue.length - this.#head;
+    return this.#runningCount + this.#waiting;
   }
 
   /** The task of that submitter and number that has its turn and has not ended. */
@@ -90,10 +92,14 @@ export class Host {
       switch (message[0]) {
         case "run":
           this.#queue.push(oneJob(inbox, message));
+          this.#waiting += 1;
           break;
-        case "many":
-          this.#queueMany(inbox, message);
+        case "many": {
+          const batch = new Batch(inbox, message);
+          this.#queue.push(batch);
+          this.#waiting += batch.left;
           break;
+        }
         case "cancel":
           this.#cancel(inbox.from, message[1], message[2] === undefined ? undefined : decodeThrown(message[2]));
           break;
@@ -107,6 +113,7 @@ export class Host {
   /** Queues one task that its sender may take back until `claim` says it has begun. */
   receiveClaimable(inbox: Inbox, message: RunMessage, claim: () => boolean): void {
     this.#queue.push({ ...oneJob(inbox, message), claim });
+    this.#waiting += 1;
   }
 
   /** Forgets a running task, whose outcome nobody waits for any more. `false` if there is none of that id. */
@@ -143,38 +150,10 @@ export class Host {
     this.flush();
   }
 
-  #queueMany(inbox: Inbox, [, submittedAt, claims, flat]: ManyMessage): void {
-    if (claims !== undefined) inbox.claims.learn(claims);
-    let order = claims?.from ?? -1;
-    for (let at = 0; at < flat.length; ) {
-      const callId = flat[at] as number;
-      const taskNumber = flat[at + 1] as number;
-      const argsEnd = at + 3 + (flat[at + 2] as number);
-      this.#queue.push({
-        inbox,
-        callId,
-        task: inbox.taskOf(taskNumber),
-        taskNumber,
-        args: flat.slice(at + 3, argsEnd),
-        specials: undefined,
-        carried: undefined,
-        submittedAt,
-        order,
-        claim: undefined,
-        beside: false,
-        begun: false,
-        startedAt: 0,
-        context: undefined,
-      });
-      at = argsEnd;
-      if (order >= 0) order += 1;
-    }
-  }
-
   #cancel(from: number, callId: number, reason: unknown): void {
     const running = this.job(from, callId);
     if (running !== undefined) running.context?.abort(reason);
-    else if (this.#queue.length > this.#head) this.#cancelled.add(`${from}.${callId}`);
+    else if (this.#waiting > 0) this.#cancelled.add(`${from}.${callId}`);
   }
 
   #pump(): void {
@@ -182,29 +161,39 @@ export class Host {
     this.#pumping = true;
     const until = performance.now() + TURN_MS;
     try {
-      while (!this.#busy && !this.#paused && this.#head < this.#queue.length) {
-        const job = this.#queue[this.#head] as Job;
-        this.#head += 1;
+      while (!this.#busy && !this.#paused && this.#waiting > 0) {
+        const job = this.#next();
         if (job.claim !== undefined ? !job.claim() : job.order >= 0 && !job.inbox.claims.claim(job.order)) continue;
         this.#start(job, this.#sequential);
         // A pool's worker may be killed for the next task's sake, and a light answer must not wait for a heavy
         // neighbour: there each answer leaves at once. A loop's tasks share their fate; their answers leave together.
         if (this.#sequential) this.flush();
-        if (performance.now() > until && this.#head < this.#queue.length) {
+        if (performance.now() > until && this.#waiting > 0) {
           setImmediate(() => this.#pump());
           return;
         }
       }
-      if (this.#head === this.#queue.length) {
-        this.#queue.length = 0;
-        this.#head = 0;
-        this.#cancelled.clear();
-      }
+      if (this.#waiting === 0) this.#cancelled.clear();
     } finally {
       this.#pumping = false;
       this.flush();
     }
-    if (!this.#busy && (this.#paused || this.#queue.length === 0)) this.#events.idle?.();
+    if (!this.#busy && (this.#paused || this.#waiting === 0)) this.#events.idle?.();
+  }
+
+  #next(): Job {
+    const first = this.#queue[this.#head] as Job | Batch;
+    this.#waiting -= 1;
+    const job = first instanceof Batch ? first.shift() : first;
+    if (!(first instanceof Batch) || first.left === 0) {
+      this.#queue[this.#head] = undefined as never; // a long queue must not keep what has run
+      this.#head += 1;
+      if (this.#head === this.#queue.length) {
+        this.#queue.length = 0;
+        this.#head = 0;
+      }
+    }
+    return job;
   }
 
   #start(job: Job, exclusive: boolean): void {
@@ -312,6 +301,49 @@ export class Host {
         cause instanceof DataNotCloneableError ? cause : explainNotCloneable(value, "result", { transfer, cause });
       inbox.answer(["failed", callId, encodeError(error)], []);
     }
+  }
+}
+
+/** Tasks that came flat, one after the other. Each becomes an object when its turn comes: thousands may wait. */
+class Batch {
+  left = 0;
+  readonly #inbox: Inbox;
+  readonly #submittedAt: number;
+  readonly #flat: readonly unknown[];
+  #order: number;
+  #at = 0;
+
+  constructor(inbox: Inbox, [, submittedAt, claims, flat]: ManyMessage) {
+    if (claims !== undefined) inbox.claims.learn(claims);
+    this.#inbox = inbox;
+    this.#submittedAt = submittedAt;
+    this.#order = claims?.from ?? -1;
+    this.#flat = flat;
+    for (let at = 0; at < flat.length; at += 3 + (flat[at + 2] as number)) this.left += 1;
+  }
+
+  shift(): Job {
+    const flat = this.#flat;
+    const at = this.#at;
+    const taskNumber = flat[at + 1] as number;
+    this.#at = at + 3 + (flat[at + 2] as number);
+    this.left -= 1;
+    return {
+      inbox: this.#inbox,
+      callId: flat[at] as number,
+      task: this.#inbox.taskOf(taskNumber),
+      taskNumber,
+      args: flat.slice(at + 3, this.#at),
+      specials: undefined,
+      carried: undefined,
+      submittedAt: this.#submittedAt,
+      order: this.#order < 0 ? -1 : this.#order++,
+      claim: undefined,
+      beside: false,
+      begun: false,
+      startedAt: 0,
+      context: undefined,
+    };
   }
 }
 

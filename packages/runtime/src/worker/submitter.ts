@@ -16,9 +16,10 @@ import { ClaimBook } from "./claims.ts";
 export class EncodedTask {
   readonly callId: number;
   readonly task: TaskRef;
-  readonly args: Encoded;
-  readonly context: Encoded | undefined;
-  readonly transfer: Transferable[];
+  readonly args: readonly unknown[];
+  readonly specials: Encoded["specials"] = undefined;
+  readonly context: Encoded | undefined = undefined;
+  readonly transfer: readonly Transferable[];
   /** Its arguments are scalars, which cannot change any more: it may be sent later, or again. */
   readonly copied: boolean;
   readonly submittedAt: number = Date.now();
@@ -29,10 +30,18 @@ export class EncodedTask {
     const scalars = isPlainScalars(call.args);
     this.callId = callId;
     this.task = taskRefOf(call.task);
-    this.transfer = transfer === undefined ? [] : [...transfer];
-    this.args = scalars ? { value: call.args, specials: undefined } : encodeValue(call.args, this.transfer, "args");
-    this.context = context === undefined ? undefined : encodeValue(context, this.transfer, "context");
-    this.copied = scalars && context === undefined && this.transfer.length === 0;
+    this.copied = scalars && context === undefined && (transfer === undefined || transfer.length === 0);
+    if (this.copied) {
+      this.transfer = NOTHING;
+      this.args = call.args;
+      return;
+    }
+    const moved = transfer === undefined ? [] : [...transfer];
+    const args = encodeValue(call.args, moved, "args");
+    this.transfer = moved;
+    this.args = args.value as readonly unknown[];
+    this.specials = args.specials;
+    this.context = context === undefined ? undefined : encodeValue(context, moved, "context");
   }
 
   /** As it crosses alone. */
@@ -41,8 +50,8 @@ export class EncodedTask {
   }
 
   messageAs(task: RunMessage[2], claims: Claims | undefined): RunMessage {
-    const { callId, args, context, submittedAt } = this;
-    return ["run", callId, task, args.value as readonly unknown[], args.specials, context, submittedAt, claims];
+    const { callId, args, specials, context, submittedAt } = this;
+    return ["run", callId, task, args, specials, context, submittedAt, claims];
   }
 }
 
@@ -53,8 +62,7 @@ export function encodeTask(future: TaskFuture<unknown>, transfer: readonly Trans
 
 /** The error for a task whose message could not be cloned. */
 export function explainTask(task: EncodedTask, cause: unknown): Error {
-  const args = task.args.value;
-  const { context } = task;
+  const { args, context } = task;
   const inArgs = findNotCloneable(args, "args", task.transfer, () => true).culprit;
   return inArgs === undefined && context !== undefined
     ? explainNotCloneable(context.value, "context", { transfer: task.transfer, cause })
@@ -106,7 +114,8 @@ export class Submitter {
     this.flush();
     const known = this.#shortNames.size;
     try {
-      this.#port.postMessage([task.messageAs(this.#shorten(task.task), claims)], task.transfer);
+      const message = task.messageAs(this.#shorten(task.task), claims);
+      this.#port.postMessage([message], task.transfer as Transferable[]);
     } catch (error) {
       // It never got there.
       if (this.#shortNames.size > known) this.#shortNames.delete(task.task);
@@ -116,18 +125,13 @@ export class Submitter {
   }
 
   #sendFlat({ callId, submittedAt, args }: EncodedTask, number: number, order: number): void {
-    const values = args.value as readonly unknown[];
-    if (this.#many === undefined) {
+    if (this.#many === undefined || (order >= 0 && this.claims.hasFresh)) {
       const flat: unknown[] = [];
       this.#enqueue(["many", submittedAt, order < 0 ? undefined : this.claims.claims(order), flat]);
       this.#many = flat;
-    } else if (order >= 0 && this.claims.hasFresh) {
-      const flat: unknown[] = [];
-      this.#enqueue(["many", submittedAt, this.claims.claims(order), flat]);
-      this.#many = flat;
     }
-    this.#many.push(callId, number, values.length);
-    for (let i = 0; i < values.length; i++) this.#many.push(values[i]);
+    this.#many.push(callId, number, args.length);
+    for (let i = 0; i < args.length; i++) this.#many.push(args[i]);
   }
 
   #enqueue(message: ToWorker): void {
@@ -161,7 +165,7 @@ export class Submitter {
 
   /** Takes the small answers that are there: next to nothing where there are none. */
   peek(): void {
-    readAnswers(this.#answers, (callId, value) => this.#takeScalar(callId, value));
+    readAnswers(this.#answers, this.#takeScalar);
   }
 
   get hasAnswers(): boolean {
@@ -183,12 +187,7 @@ export class Submitter {
   /** In a stream of answers the next look needs no message: it comes with the next turn of the event loop. */
   #look(): void {
     if (this.#looking) return;
-    let count = 0;
-    readAnswers(this.#answers, (callId, value) => {
-      count += 1;
-      this.#takeScalar(callId, value);
-    });
-    if (count < STREAM) {
+    if (readAnswers(this.#answers, this.#takeScalar) < STREAM) {
       this.#readAll();
       return;
     }
@@ -207,12 +206,12 @@ export class Submitter {
     } while (hasAnswers(this.#answers));
   }
 
-  #takeScalar(callId: number, value: unknown): void {
+  readonly #takeScalar = (callId: number, value: unknown): void => {
     const future = openTask(callId);
     if (future === undefined) return; // cancelled here meanwhile
     this.#onAnswer?.(future);
     future.settleWith(value);
-  }
+  };
 
   #take(answers: readonly FromWorker[]): void {
     for (const answer of answers) {
@@ -223,6 +222,8 @@ export class Submitter {
     }
   }
 }
+
+const NOTHING: readonly Transferable[] = [];
 
 /** So many answers at one look are a stream. */
 const STREAM = 4;
