@@ -7,7 +7,6 @@ import {
   explainTask,
   futureInternals,
   isImportingTasks,
-  type Task,
   type TaskCall,
   type TaskFutureOptions,
   threadFromLinks,
