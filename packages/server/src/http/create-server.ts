@@ -147,15 +147,12 @@ async function assemble(
   if (log !== undefined) engine.onDone(log);
   const source = {
     ready: () => {
-      const { ready, draining, workers } = engine.stats();
+      const { ready, draining } = engine.stats();
+      const { failing } = engine;
       if (ready) return { ready };
       return {
         ready,
-        reason: draining
-          ? "draining"
-          : workers.ready === 0
-            ? "no request thread is ready"
-            : "request threads cannot start",
+        reason: draining ? "draining" : failing ? "request threads cannot start" : "no request thread is ready",
       };
     },
     report: () => report(engine.stats()),
