@@ -1,7 +1,6 @@
 /** The server: configuration, app, engine and Fastify put together. */
 import { randomBytes } from "node:crypto";
 import type { IncomingMessage } from "node:http";
-import type { AddressInfo } from "node:net";
 import { managerTree, type ThreadNode } from "@duck-ts/managers";
 import { hostPool as defaultHostPool } from "@duck-ts/managers/internal";
 import { setLogger } from "@duck-ts/runtime";
@@ -23,6 +22,7 @@ import {
 } from "../management/index.ts";
 import { workerModule } from "../worker-module.ts";
 import { accessLog } from "./access-log.ts";
+import { bind } from "./bind.ts";
 import { closeServer } from "./close-server.ts";
 import { createFastifyApp, type FastifyApp } from "./fastify-app.ts";
 import { RequestGate } from "./request-gate.ts";
@@ -186,18 +186,17 @@ async function assemble(
       if (closing !== undefined) throw new ServerStateError("The server is closed; make another one.");
       if (listening) throw new ServerStateError(`The server listens already, at ${url ?? "an address to come"}.`);
       listening = true;
-      await bind(app, config);
+      url = await bind(fastify, app.server, config);
       allowBlocking = forbidBlocking("a server listens here, and while this thread blocks it answers nobody");
       if (typeof management.expose === "object")
         own = await listenForManagement({ settings: management, source, metrics });
-      url = urlOf(config, app.server.address());
       return url;
     },
     close(): Promise<CloseReport> {
       closing ??= (async () => {
         const report = await closeServer({
           engine,
-          server: app.server,
+          listener: app.listener,
           fastify,
           timeoutMs: config.server.shutdownTimeoutMs,
         });
@@ -239,40 +238,4 @@ function report(stats: EngineStats) {
     rejected: outcomes["queue-full"],
     placements,
   };
-}
-
-/** Listens where the configuration says: host and port, `unix:/path`, or the socket that systemd hands over. */
-async function bind({ fastify, server }: FastifyApp, config: ResolvedConfig): Promise<void> {
-  const { host, port } = config.server;
-  if (process.env["LISTEN_FDS"] === "1" && process.env["LISTEN_PID"] === String(process.pid)) {
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen({ fd: 3 }, () => resolve());
-    });
-    return;
-  }
-  // Where the server listens is said by whoever started it, once; Fastify has no switch for its own line.
-  const { log } = fastify;
-  const { info } = log;
-  log.info = ((first: unknown, ...rest: unknown[]) => {
-    if (first !== FASTIFY_LISTENS) (info as (...all: unknown[]) => void).call(log, first, ...rest);
-  }) as typeof info;
-  const listenTextResolver = (): string => FASTIFY_LISTENS;
-  try {
-    await fastify.listen({
-      ...(host.startsWith("unix:") ? { path: host.slice(5) } : { host, port }),
-      listenTextResolver,
-    });
-  } finally {
-    log.info = info;
-  }
-}
-
-const FASTIFY_LISTENS = "Fastify listens";
-
-function urlOf(config: ResolvedConfig, address: AddressInfo | string | null): string {
-  const { host, https } = config.server;
-  if (address === null || typeof address === "string") return host;
-  const name = host === "0.0.0.0" || host === "::" ? "localhost" : host.includes(":") ? `[${host}]` : host;
-  return `${https === undefined ? "http" : "https"}://${name}:${address.port}`;
 }
