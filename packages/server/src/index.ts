@@ -112,6 +112,7 @@ import type { CreateServerOptions, DuckServer } from "./http/create-server.ts";
 
 export type { Context, ContextLog } from "./app/context.ts";
 export { type AppDefinition, type DuckApp, defineApp, type FetchApp } from "./app/define-app.ts";
+export { type FileBody, type FileOptions, file } from "./app/file.ts";
 export type { PathParams } from "./app/path.ts";
 export {
   type CookieOptions,

@@ -3,7 +3,7 @@ import { Readable } from "node:stream";
 import type { FastifyReply } from "fastify";
 import type { ContentType } from "../app/encode-reply.ts";
 import type { ReplySink } from "../engine/in-flight.ts";
-import { responseHeaders, takeHeader } from "./header-lines.ts";
+import { responseHeaders } from "./header-lines.ts";
 import { breakOff, isHttp2 } from "./http2-request.ts";
 import type { ServerPhase } from "./server-phase.ts";
 
@@ -22,6 +22,8 @@ export class FastifySink implements ReplySink {
     const reply = this.#reply;
     if (reply.sent) return;
     this.#head(status, contentType, headers);
+    // Fastify counts what is there.
+    if (body !== null) reply.removeHeader("content-length");
     if (body === null) void reply.send();
     else if (typeof body === "string") void reply.send(body);
     else void reply.send(Buffer.from(body.buffer, body.byteOffset, body.byteLength));
@@ -62,7 +64,6 @@ export class FastifySink implements ReplySink {
     if (this.#phase.draining) reply.raw.shouldKeepAlive = false;
     reply.code(status);
     const flat = responseHeaders(reply.raw.req, contentType, headers);
-    if (reply.raw.req.method !== "HEAD") takeHeader(flat, "content-length");
     // Fastify keeps repeated set-cookie lines apart by itself.
     for (let i = 0; i + 1 < flat.length; i += 2) reply.header(flat[i] as string, flat[i + 1]);
   }
