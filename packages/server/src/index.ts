@@ -172,7 +172,8 @@ export {
   ServerStateError,
   WorkerStartError,
 } from "./errors.ts";
-export type { CloseReport, CreateServerOptions, DuckServer } from "./http/create-server.ts";
+export type { CloseReport, CreateServerOptions, DuckServer, ServerStats } from "./http/create-server.ts";
+export type { MainLoopStats } from "./http/main-loop.ts";
 
 /**
  * Makes a server: checks the configuration, builds the app, starts its first request thread, registers the plugins. It

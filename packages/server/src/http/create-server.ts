@@ -25,6 +25,7 @@ import { accessLog } from "./access-log.ts";
 import { bind } from "./bind.ts";
 import { closeServer } from "./close-server.ts";
 import { createFastifyApp, type FastifyApp } from "./fastify-app.ts";
+import { MainLoop, type MainLoopStats } from "./main-loop.ts";
 import { RequestGate } from "./request-gate.ts";
 import { attachSockets } from "./socket-upgrade.ts";
 import { forwardedReader } from "./trust-proxy.ts";
@@ -52,6 +53,11 @@ export interface CloseReport {
   readonly forced: boolean;
 }
 
+/** A snapshot of a server; cheap, never asks a worker anything. */
+export interface ServerStats extends EngineStats {
+  readonly mainLoop: MainLoopStats;
+}
+
 /** A server, made by `createServer()`. */
 export interface DuckServer {
   /** Starts to accept connections. @returns the URL it can be reached at. @throws {ServerStateError} when it does already, or is closed. */
@@ -64,8 +70,8 @@ export interface DuckServer {
   inject(request: InjectOptions | string): Promise<LightMyRequestResponse>;
   /** Builds the app again and replaces all threads, dropping no request. Where the new one cannot start, the old goes on. */
   reload(): Promise<void>;
-  /** What the engine counts, now. */
-  stats(): EngineStats;
+  /** What the engine counts, and how main fares, now. */
+  stats(): ServerStats;
   /** Every thread of the process and the managers it owns. */
   managers(): Promise<ThreadNode>;
   /** The configuration with all its defaults. */
@@ -141,6 +147,8 @@ async function assemble(
   const { fastify } = app;
   for (const plugin of config.plugins) await plugin.server?.(fastify, config);
 
+  const loop = new MainLoop(logger);
+  const stats = (): ServerStats => ({ ...engine.stats(), mainLoop: loop.read() });
   const metrics = createRequestMetrics();
   engine.onDone((record) => metrics.observe(record.method, record.route, record.status, record.durationMs));
   const log = accessLog(logger);
@@ -155,7 +163,8 @@ async function assemble(
         reason: draining ? "draining" : failing ? "request threads cannot start" : "no request thread is ready",
       };
     },
-    report: () => report(engine.stats()),
+    report: () => report(stats()),
+    managers: () => managerTree(),
   };
   const { management } = config;
   // From here on it matters which routes the app has.
@@ -187,6 +196,7 @@ async function assemble(
       if (listening) throw new ServerStateError(`The server listens already, at ${url ?? "an address to come"}.`);
       listening = true;
       url = await bind(fastify, app.server, config);
+      loop.start();
       allowBlocking = forbidBlocking("a server listens here, and while this thread blocks it answers nobody");
       if (typeof management.expose === "object")
         own = await listenForManagement({ settings: management, source, metrics });
@@ -201,6 +211,7 @@ async function assemble(
           timeoutMs: config.server.shutdownTimeoutMs,
         });
         await own?.close();
+        loop.stop();
         allowBlocking?.();
         setLogger(undefined);
         return report;
@@ -218,13 +229,13 @@ async function assemble(
       reloading = next.catch(() => undefined);
       return next;
     },
-    stats: () => engine.stats(),
+    stats,
     managers: () => managerTree(),
   };
 }
 
-function report(stats: EngineStats) {
-  const { workers, queued, active, outcomes, kills, restarts, placements } = stats;
+function report(stats: ServerStats) {
+  const { workers, queued, active, outcomes, kills, restarts, placements, mainLoop } = stats;
   return {
     workers: {
       wanted: workers.wanted,
@@ -237,5 +248,6 @@ function report(stats: EngineStats) {
     inFlight: active,
     rejected: outcomes["queue-full"],
     placements,
+    mainLoop,
   };
 }
