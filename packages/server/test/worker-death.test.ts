@@ -38,6 +38,18 @@ test("a thread whose Buffers have grown past memoryLimitMb finishes its requests
   expect(await (await fetch(`${server.at}/hoard/1`, { method: "POST" })).json()).toBe(1);
 });
 
+test.each([
+  ["Buffers", "hoard/100"],
+  ["a heap", "hoard-objects/80"],
+])("a thread with %s past memoryLimitMb and no requests is replaced by another one", async (_what, path) => {
+  // Told as it happened: the thread had ended before its replacement was up, so it went on as its own replacement, with
+  // all that it held.
+  const server = await start("faults.ts", { requestHandling: { maxWorkers: 1, memoryLimitMb: 64 } });
+  expect((await fetch(`${server.at}/${path}`, { method: "POST" })).status).toBe(200);
+  await until(() => server.stats().restarts.memory === 1);
+  expect(await (await fetch(`${server.at}/${path.replace(/\d+/, "1")}`, { method: "POST" })).json()).toBe(1);
+});
+
 test("a GET whose thread died is run again, once", async () => {
   const server = await start("faults.ts");
   const lucky = await fetch(`${server.at}/exit-once`);

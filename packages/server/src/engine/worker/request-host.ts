@@ -42,7 +42,7 @@ export class RequestHost {
 
   constructor(options: RequestHostOptions) {
     this.#options = options;
-    this.#replies = new ReplyBatch((message) => options.post(message));
+    this.#replies = new ReplyBatch((message, transfer) => options.post(message, transfer));
     this.#sockets = new SocketHost(options);
   }
 
