@@ -63,7 +63,7 @@ export class InvalidReplyError extends DuckError {
   }
 }
 
-/** A request thread could not start: the app or a plugin failed while it was imported, or in its `onWorkerStart`. */
+/** A request thread could not start: the app or a plugin failed, or did not end in time, while imported or in `onWorkerStart`. */
 export class WorkerStartError extends DuckError {
   constructor(message: string, options?: ErrorOptions) {
     super("DUCK_WORKER_START", message, options);
@@ -77,7 +77,7 @@ export class RouteTableMismatchError extends DuckError {
   }
 }
 
-/** The server is already listening, closing or closed, and cannot do what was asked. */
+/** The server is already listening, closing or closed, or is handed more sockets than one, and cannot do what was asked. */
 export class ServerStateError extends DuckError {
   constructor(message: string, options?: ErrorOptions) {
     super("DUCK_SERVER_STATE", message, options);

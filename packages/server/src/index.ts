@@ -112,6 +112,7 @@ import type { CreateServerOptions, DuckServer } from "./http/create-server.ts";
 
 export type { Context, ContextLog } from "./app/context.ts";
 export { type AppDefinition, type DuckApp, defineApp, type FetchApp } from "./app/define-app.ts";
+export { type FileBody, type FileOptions, file } from "./app/file.ts";
 export type { PathParams } from "./app/path.ts";
 export {
   type CookieOptions,
@@ -171,7 +172,8 @@ export {
   ServerStateError,
   WorkerStartError,
 } from "./errors.ts";
-export type { CloseReport, CreateServerOptions, DuckServer } from "./http/create-server.ts";
+export type { CloseReport, CreateServerOptions, DuckServer, ServerStats } from "./http/create-server.ts";
+export type { MainLoopStats } from "./http/main-loop.ts";
 
 /**
  * Makes a server: checks the configuration, builds the app, starts its first request thread, registers the plugins. It

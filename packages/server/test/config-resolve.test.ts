@@ -4,6 +4,7 @@ import { pathToFileURL } from "node:url";
 import { describe, expect, it } from "vitest";
 import { ConfigError, type DuckConfig, resolveConfig } from "../src/config/index.ts";
 import type { ResolveConfigOptions } from "../src/config/resolve.ts";
+import { certificate, lockedKey, otherKey } from "./support/http2.ts";
 import { temporaryFolder } from "./support/temporary-folder.ts";
 
 function folderWithApp(files: Record<string, string> = {}): string {
@@ -37,6 +38,7 @@ describe("a configuration that says nothing", () => {
         keepAliveTimeoutMs: 72000,
         trustProxy: false,
         https: undefined,
+        http2: false,
         shutdownTimeoutMs: 10000,
       },
       requestHandling: { maxWorkers: availableParallelism() + 1, timeoutMs: 30000, maxQueue: 1000, memoryLimitMb: 512 },
@@ -127,11 +129,14 @@ describe("what is given", () => {
   });
 
   it("reads TLS files, and takes PEM text as it is", () => {
-    const root = folderWithApp({ "tls/key.pem": "the key" });
-    const cert = "-----BEGIN CERTIFICATE-----\n";
-    const { https } = resolveConfig({ server: { https: { key: "tls/key.pem", cert } } }, { root }).server;
-    expect(String(https?.key)).toBe("the key");
+    const root = folderWithApp({ "tls/key.pem": certificate.key });
+    const { cert } = certificate;
+    const { https, http2 } = resolveConfig({ server: { https: { key: "tls/key.pem", cert } } }, { root }).server;
+    expect(String(https?.key)).toBe(certificate.key);
     expect(https?.cert).toBe(cert);
+    expect(http2).toBe(false);
+    const locked = { key: lockedKey, cert, passphrase: "quack" };
+    expect(resolveConfig({ server: { https: locked, http2: true } }, { root }).server.http2).toBe(true);
   });
 
   it("shows details of errors only where NODE_ENV is development", () => {
@@ -243,6 +248,51 @@ describe("a setting that cannot be used", () => {
       "a key file that is not there",
       { server: { https: { key: "k.pem", cert: "-----BEGIN" } } },
       { path: "server.https.key", found: expect.stringContaining("ENOENT") as never, expected: /PEM/ },
+    ],
+    [
+      "a certificate that is none",
+      { server: { https: { key: certificate.key, cert: "-----BEGIN CERTIFICATE-----" } } },
+      { path: "server.https", found: expect.stringContaining("OpenSSL refuses") as never, expected: /PEM key/ },
+    ],
+    [
+      "a key that is another certificate's",
+      { server: { https: { key: otherKey, cert: certificate.cert } } },
+      { path: "server.https", found: expect.stringContaining("mismatch") as never, expected: /PEM key/ },
+    ],
+    [
+      "a locked key without its passphrase",
+      { server: { https: { key: lockedKey, cert: certificate.cert } } },
+      { path: "server.https", found: expect.stringContaining("OpenSSL refuses") as never, expected: /passphrase/ },
+    ],
+    [
+      "HTTP/2 without TLS",
+      { server: { http2: true } },
+      { path: "server.http2", found: "true", expected: /server\.https beside it/ },
+    ],
+    [
+      "HTTP/2 in words",
+      { server: { http2: "yes" } },
+      { path: "server.http2", found: '"yes"', expected: "true or false" },
+    ],
+    [
+      "a proxy that is no address",
+      { server: { trustProxy: "nginx" } },
+      { path: "server.trustProxy", found: '"nginx"', expected: /addresses: IP addresses, ranges like/ },
+    ],
+    [
+      "a proxy range that is none",
+      { server: { trustProxy: ["loopback", "10.0.0.0/40"] } },
+      { path: "server.trustProxy", found: expect.stringContaining("10.0.0.0/40") as never, expected: /ranges like/ },
+    ],
+    [
+      "a unix socket without its path",
+      { server: { host: "unix:app.sock" } },
+      { path: "server.host", found: '"unix:app.sock"', expected: /a socket like "unix:\/run/ },
+    ],
+    [
+      "a path for a host",
+      { server: { host: "/run/app.sock" } },
+      { path: "server.host", found: '"/run/app.sock"', expected: /a socket like "unix:\/run/ },
     ],
     ["no object at all", 5, { path: "", found: "5", expected: "a configuration object" }],
     ["no value", undefined, { path: "", found: "nothing", expected: "a configuration object" }],

@@ -60,10 +60,12 @@ test("a cost and whether it awaited fit in one number", () => {
   }
 });
 
-test("Retry-After follows from what is queued and what it costs, 1 to 60 seconds", () => {
-  expect(retryAfterSeconds(0, 100, 2)).toBe(1);
-  expect(retryAfterSeconds(1000, 10_000, 2)).toBe(5);
-  expect(retryAfterSeconds(100_000, 1_000_000, 1)).toBe(60);
+test("Retry-After follows from what is queued and running and what that costs, 1 to 60 seconds", () => {
+  const work = (queued: number, running: number, costUs: number) => ({ queued, running, cost: { costUs } });
+  expect(retryAfterSeconds([work(0, 0, 100)], 4)).toBe(1);
+  expect(retryAfterSeconds([work(900, 100, 10_000)], 2)).toBe(5);
+  expect(retryAfterSeconds([work(5, 0, 100), work(10, 2, 1_000_000)], 2)).toBe(7);
+  expect(retryAfterSeconds([work(1_000_000, 0, 10_000)], 0)).toBe(60);
 });
 
 test("starts are retried with growing pauses, and three failures in a row are failing", () => {

@@ -85,3 +85,20 @@ test("an answer to a GET may wait for the next one that is over at once, and for
   batch.flushBefore(true, 1);
   expect(posted).toHaveLength(3);
 });
+
+test("large answers cross in memory that is moved; small ones, and the handler's own bytes, stay where they are", () => {
+  const posted: { message: FromWorker; moved: readonly ArrayBuffer[] }[] = [];
+  const batch = new ReplyBatch((message, moved = []) => void posted.push({ message, moved }));
+  const reply = (body: string | Uint8Array) =>
+    ({ status: 200, contentType: 0, headers: null, body, stream: null }) as const;
+  const bytes = new Uint8Array(100_000);
+  batch.push(1, reply(bytes), 5, false, true, 0);
+  batch.push(2, reply("x".repeat(100_000)), 5, false, true, 0);
+  batch.push(3, reply("small"), 5, false, true, 0);
+  batch.flush();
+  expect(posted[0]?.moved.map((buffer) => buffer.byteLength)).toEqual([100_000, 100_000]);
+  expect(posted[0]?.moved).not.toContain(bytes.buffer);
+  batch.push(4, reply("small"), 5, false, true, 0);
+  batch.flush();
+  expect(posted[1]?.moved).toEqual([]);
+});

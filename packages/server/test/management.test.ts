@@ -1,3 +1,4 @@
+import type { ThreadNode } from "@duck-ts/managers";
 import Fastify, { type FastifyInstance } from "fastify";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { ResolvedConfig } from "../src/config/index.ts";
@@ -8,10 +9,23 @@ import {
   type ManagementSource,
   managementPlugin,
 } from "../src/management/index.ts";
+import { ManagerTotals } from "../src/management/manager-totals.ts";
 import { isFromLoopback } from "../src/management/who-may-ask.ts";
 
 type Settings = ResolvedConfig["management"];
 const defaults: Settings = { health: "/healthz", ready: "/readyz", metrics: "/metrics", expose: "loopback" };
+
+const manager = (id: string | undefined, completed: number, failed = 0) =>
+  ({ kind: "thread", id, state: "idle", taskType: null, workers: 2, queued: 3, active: 1, completed, failed }) as const;
+const thread = (id: number, kind: ThreadNode["kind"], ...managers: ThreadNode["managers"]): ThreadNode => ({
+  id,
+  name: `t-${id}`,
+  kind,
+  alive: true,
+  managers,
+  children: [],
+});
+const tree = thread(0, "main", manager("crunch", 11, 12));
 
 function fakeEngine(readiness: { ready: boolean; reason?: string } = { ready: true }): ManagementSource {
   return {
@@ -22,7 +36,9 @@ function fakeEngine(readiness: { ready: boolean; reason?: string } = { ready: tr
       inFlight: 7,
       rejected: 8,
       placements: [{ light: 9, heavy: 10 }],
+      mainLoop: { meanLagMs: 1, maxLagMs: 250, utilization: 0.5 },
     }),
+    managers: async () => tree,
   };
 }
 
@@ -120,10 +136,54 @@ describe("metrics", () => {
       "duck_requests_rejected_total 8",
       'duck_placements_total{worker="0",kind="heavy"} 10',
       "duck_ready 1",
+      'duck_main_loop_lag_seconds{stat="max"} 0.25',
+      "duck_main_loop_utilization 0.5",
+      'duck_manager_tasks{kind="thread",manager="crunch",owner="main",state="queued"} 3',
+      'duck_manager_tasks{kind="thread",manager="crunch",owner="main",state="active"} 1',
+      'duck_manager_threads{kind="thread",manager="crunch",owner="main"} 2',
+      'duck_manager_tasks_completed_total{kind="thread",manager="crunch",owner="main"} 11',
+      'duck_manager_tasks_failed_total{kind="thread",manager="crunch",owner="main"} 12',
       "# TYPE process_resident_memory_bytes gauge",
     ]) {
       expect(text).toContain(line);
     }
+  });
+});
+
+describe("the managers' totals", () => {
+  const completed = (totals: ManagerTotals): number[] => totals.all().map((total) => total.completed);
+
+  it("are sums over the threads that have a manager of that id", () => {
+    const totals = new ManagerTotals();
+    const [one, two] = [
+      thread(1, "request", manager("a", 1)),
+      thread(2, "request", manager("a", 2), manager(undefined, 5)),
+    ];
+    totals.look({ ...thread(0, "main", manager("a", 7)), children: [one, two] });
+    expect(totals.all().map(({ owner, manager: id, threads, completed: done }) => [owner, id, threads, done])).toEqual([
+      ["main", "a", 2, 7],
+      ["request", "a", 4, 3],
+      ["request", "(default)", 2, 5],
+    ]);
+  });
+
+  it("never go down: not when a thread ends, nor when a manager is replaced or a number comes again", () => {
+    const totals = new ManagerTotals();
+    totals.look(thread(0, "main", manager("a", 5)));
+    totals.look(thread(0, "main", manager("a", 8)));
+    expect(completed(totals)).toEqual([8]);
+    totals.look(thread(0, "main"));
+    expect(totals.all()[0]).toMatchObject({ threads: 0, queued: 0, completed: 8 });
+    totals.look(thread(0, "main", manager("a", 2)));
+    totals.look(thread(0, "main", manager("a", 1)));
+    expect(completed(totals)).toEqual([11]);
+  });
+
+  it("stand as they were where the supervisor does not answer in time", async () => {
+    const { url } = await serve({ source: { ...fakeEngine(), managers: () => new Promise(() => undefined) } });
+    const response = await fetch(`${url}/metrics`);
+    expect(response.status).toBe(200);
+    expect(await response.text()).toContain("duck_ready 1");
   });
 });
 

@@ -59,6 +59,42 @@ test("maxConcurrent bounds a route, and the others go by", async () => {
   for (const one of all) expect(await one.json()).toEqual({ others: 0 });
 });
 
+test("what waits under maxConcurrent keeps no thread from others, is dropped with its client, and moves up in turn", async () => {
+  const server = await start("faults.ts", { requestHandling: { maxWorkers: 1 } });
+  const first = fetch(`${server.at}/held-alone`);
+  await until(() => gate[ENTERED] === 1);
+  const controller = new AbortController();
+  const leaving = fetch(`${server.at}/held-alone`, { signal: controller.signal }).catch(() => "gone");
+  await until(() => server.stats().queued === 1);
+  const last = fetch(`${server.at}/held-alone`);
+  await until(() => server.stats().queued === 2);
+  // The only thread is free for others while the first one awaits.
+  expect((await fetch(`${server.at}/quick`)).status).toBe(200);
+  controller.abort();
+  expect(await leaving).toBe("gone");
+  await until(() => server.stats().queued === 1);
+  expect(gate[ENTERED]).toBe(1);
+  open();
+  expect([(await first).status, (await last).status]).toEqual([200, 200]);
+  expect(gate[ENTERED]).toBe(2);
+});
+
+test("Retry-After says how long what is queued takes as measured, whatever the refused request itself would take", async () => {
+  const server = await start("faults.ts", { requestHandling: { maxWorkers: 1, maxQueue: 10 } });
+  await fetch(`${server.at}/quick`);
+  for (let i = 0; i < 2; i++) await fetch(`${server.at}/busy/300`);
+  const held = fetch(`${server.at}/block`);
+  await until(() => gate[ENTERED] === 1);
+  const queued = Array.from({ length: 10 }, () => fetch(`${server.at}/busy/1`));
+  await until(() => server.stats().queued === 10);
+  const refused = await fetch(`${server.at}/quick`);
+  expect(refused.status).toBe(503);
+  // Ten that took 300 ms before, on one thread.
+  expect(Number(refused.headers.get("retry-after"))).toBeGreaterThanOrEqual(3);
+  open();
+  for (const one of [held, ...queued]) expect((await one).status).toBe(200);
+});
+
 test("health, readiness and metrics answer while every thread is blocked", async () => {
   const server = await start("faults.ts", { requestHandling: { maxWorkers: 2 } });
   await until(() => server.stats().workers.ready === 2);

@@ -97,3 +97,17 @@ test("onError sees what a handler throws, and what it returns is the answer", as
   const second = await fetch(`${at}/throws-twice`);
   expect(second.status).toBe(500);
 });
+
+test("large bodies are moved between threads: a handler's own bytes stay its own, and text arrives as it was", async () => {
+  const { at } = await start("basic.ts", { requestHandling: { maxWorkers: 1 } });
+  for (let i = 0; i < 3; i++) {
+    const bytes = Buffer.from(await (await fetch(`${at}/kept-bytes`)).arrayBuffer());
+    expect([bytes.byteLength, bytes.every((byte) => byte === 107)]).toEqual([300_000, true]);
+  }
+  const json = await fetch(`${at}/large-json`);
+  expect(json.headers.get("content-length")).toBe(String(400_000 + '{"text":""}'.length));
+  expect(await json.json()).toEqual({ text: "ä".repeat(200_000) });
+  const body = Buffer.alloc(1_000_000, "b");
+  const seen = await fetch(`${at}/shared`, { method: "POST", body, headers: { "content-type": "application/x-own" } });
+  expect(await seen.json()).toEqual({ bytes: 1_000_000, last: 98, shared: false });
+});

@@ -1,3 +1,4 @@
+import { type HostedWorker, type HostPoolOptions, hostPool } from "@duck-ts/managers/internal";
 import { beforeEach, expect, test } from "vitest";
 import { gate, start, until } from "./support/server.ts";
 
@@ -17,6 +18,27 @@ test.each([
   expect((await fetch(`${server.at}/quick`)).status).toBe(200);
   await until(() => server.stats().workers.ready === 2);
   expect(server.stats().restarts[reason as "exit"]).toBe(1);
+  const access = server.lines.find((line) => line["status"] === 502);
+  expect(access).toMatchObject({ outcome: "worker-died", path, thread: expect.stringMatching(/^request-/) });
+});
+
+test("a thread that is terminated from outside: 502 at once, and it is replaced", async () => {
+  const workers: HostedWorker[] = [];
+  const watched = (options: HostPoolOptions) =>
+    hostPool({
+      ...options,
+      onReady(worker) {
+        workers.push(worker);
+        options.onReady(worker);
+      },
+    });
+  const server = await start("faults.ts", { requestHandling: { maxWorkers: 1 } }, { hostPool: watched });
+  const running = fetch(`${server.at}/wait/60000`, { method: "POST" });
+  await until(() => gate[0] === 1);
+  workers[0]?.terminate("somebody else's reason");
+  expect((await running).status).toBe(502);
+  expect((await fetch(`${server.at}/quick`)).status).toBe(200);
+  expect(server.stats().restarts.terminated).toBe(1);
 });
 
 test("a thread out of memory: 502, and it is replaced", async () => {
@@ -36,6 +58,18 @@ test("a thread whose Buffers have grown past memoryLimitMb finishes its requests
   expect((await slow).status).toBe(200);
   await until(() => server.stats().workers.total === 1);
   expect(await (await fetch(`${server.at}/hoard/1`, { method: "POST" })).json()).toBe(1);
+});
+
+test.each([
+  ["Buffers", "hoard/100"],
+  ["a heap", "hoard-objects/80"],
+])("a thread with %s past memoryLimitMb and no requests is replaced by another one", async (_what, path) => {
+  // Told as it happened: the thread had ended before its replacement was up, so it went on as its own replacement, with
+  // all that it held.
+  const server = await start("faults.ts", { requestHandling: { maxWorkers: 1, memoryLimitMb: 64 } });
+  expect((await fetch(`${server.at}/${path}`, { method: "POST" })).status).toBe(200);
+  await until(() => server.stats().restarts.memory === 1);
+  expect(await (await fetch(`${server.at}/${path.replace(/\d+/, "1")}`, { method: "POST" })).json()).toBe(1);
 });
 
 test("a GET whose thread died is run again, once", async () => {

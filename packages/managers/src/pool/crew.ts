@@ -35,6 +35,7 @@ export class Crew {
       minThreads: 0,
       maxThreads: options.maxThreads,
       concurrentTasksPerWorker: 1,
+      isolateWorkers: true, // else a thread that has ended its agent gets the next one, with all that it holds
       useAtomics: false, // else an idle worker sits in Atomics.wait and its event loop stands still
       execArgv: [...options.execArgv],
       ...(options.resourceLimits === undefined ? {} : { resourceLimits: options.resourceLimits }),

@@ -23,6 +23,8 @@ export interface WorkerExit {
   readonly reason: "exit" | "out-of-memory" | "error" | "terminated";
   readonly exitCode: number | undefined;
   readonly error?: Error;
+  /** It was ended because it was not ready in time. */
+  readonly late?: boolean;
 }
 
 /** A ready worker. */
@@ -44,6 +46,8 @@ export interface HostPoolOptions {
   readonly workerModule: string;
   readonly workerData: unknown;
   readonly resourceLimits?: ResourceLimits;
+  /** A worker that is not ready by then is ended, and its exit says so. */
+  readonly startTimeoutMs: number;
   onReady(worker: HostedWorker): void;
   /** `undefined`: the worker ended before it was ready. */
   onExit(worker: HostedWorker | undefined, exit: WorkerExit): void;
@@ -78,6 +82,9 @@ function freeId(): string {
 type Member = {
   readonly crew: CrewMember;
   readonly control: MessagePort;
+  /** Ends it where it is not ready in time: what it imports, or its start(), may never end. */
+  readonly deadline: NodeJS.Timeout;
+  late: boolean;
   worker: HostedWorker | undefined;
   id: number | undefined;
 };
@@ -139,7 +146,11 @@ class HostedPoolInMain implements HostedPool {
       () => Atomics.load(exitCode, 0),
       (exit) => this.#ended(member, exit, failure),
     );
-    const member: Member = { crew, control, worker: undefined, id: undefined };
+    const deadline = setTimeout(() => {
+      member.late = true;
+      crew.terminate();
+    }, this.#options.startTimeoutMs);
+    const member: Member = { crew, control, deadline, late: false, worker: undefined, id: undefined };
     this.#members.add(member);
     Atomics.add(this.#head, board.WORKERS, 1);
     control.on("message", (message: FromHostedAgent) => {
@@ -149,6 +160,7 @@ class HostedPoolInMain implements HostedPool {
       }
       const [link] = message.links;
       if (link === undefined || member.worker !== undefined) return;
+      clearTimeout(deadline);
       member.id = link.id;
       member.worker = {
         thread: { id: link.id, name: link.name },
@@ -186,6 +198,7 @@ class HostedPoolInMain implements HostedPool {
 
   #ended(member: Member, exit: ThreadExit, failure: Error | undefined): void {
     if (!this.#members.delete(member)) return;
+    clearTimeout(member.deadline);
     Atomics.sub(this.#head, board.WORKERS, 1);
     if (member.id !== undefined) line().post({ t: "gone", id: member.id, exit });
     const error = failure ?? (exit.message === undefined ? undefined : new Error(exit.message));
@@ -193,6 +206,7 @@ class HostedPoolInMain implements HostedPool {
       reason: exit.reason,
       exitCode: exit.exitCode,
       ...(error === undefined ? {} : { error }),
+      ...(member.late ? { late: true } : {}),
     });
     member.worker?.port.close();
     if (this.#members.size === 0) this.#emptied?.();

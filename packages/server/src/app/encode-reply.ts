@@ -1,6 +1,8 @@
 /** From what a handler returned to what crosses to main: a status, a content type, header lines, and bytes or a source of them. */
 import { Readable } from "node:stream";
 import { InvalidReplyError } from "../errors.ts";
+import { encodeFile, type FileRequest } from "./encode-file.ts";
+import { type FileBody, isFile } from "./file.ts";
 import { isHtml, isReply, type ReplyHeaders } from "./reply.ts";
 import type { RouteSchemas } from "./schema.ts";
 import { validateResponse } from "./validation.ts";
@@ -41,16 +43,23 @@ export interface EncodedReply {
 }
 
 /**
- * Encodes what a handler returned; a promise only for a web `Response`, whose body has to be looked into.
+ * Encodes what a handler returned; a promise only for a web `Response`, whose body has to be looked into, and for a file.
  * @throws {InvalidReplyError} for what cannot be sent.
  */
-export function encodeReply(value: unknown, response?: RouteSchemas["response"]): EncodedReply | Promise<EncodedReply> {
+export function encodeReply(
+  value: unknown,
+  request: FileRequest,
+  response?: RouteSchemas["response"],
+): EncodedReply | Promise<EncodedReply> {
   if (typeof value === "object" && value !== null) {
     if (isReply(value)) {
       checkStatus(value.status);
-      return encodeBody(value.body, value.status, headerLines(value.headers, value.cookies), response);
+      const headers = headerLines(value.headers, value.cookies);
+      if (isFileBody(value.body)) return fileReply(value.body, value.status, headers, request);
+      return encodeBody(value.body, value.status, headers, response);
     }
     if (isResponse(value)) return encodeResponse(value);
+    if (isFile(value)) return fileReply(value, 200, null, request);
   }
   if (value === null || value === undefined)
     return { status: 204, contentType: 0, headers: null, body: null, stream: null };
@@ -94,6 +103,29 @@ function encodeBody(
     body: toJson(validateResponse(response, status, value)),
     stream: null,
   };
+}
+
+function isFileBody(body: unknown): body is FileBody {
+  return typeof body === "object" && body !== null && isFile(body);
+}
+
+/** The handler's own headers win over the file's. */
+async function fileReply(
+  body: FileBody,
+  status: number,
+  given: string | null,
+  request: FileRequest,
+): Promise<EncodedReply> {
+  if (BODYLESS(status)) throw new InvalidReplyError(`A reply with status ${status} has no body; got a file.`);
+  const { status: told, headers, content } = await encodeFile(body, status, request);
+  const names = new Set((given ?? "").split("\n").filter((_, index) => index % 2 === 0));
+  const own: string[] = [];
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    if (!names.has(headers[i] as string)) own.push(headers[i] as string, headers[i + 1] as string);
+  }
+  const lines = [flatHeaderLines(own), given].filter((part) => part !== null).join("\n");
+  const stream = content === null ? null : sourceOf(content);
+  return { status: told, contentType: NO_TYPE, headers: lines === "" ? null : lines, body: null, stream };
 }
 
 function toJson(value: unknown): string {

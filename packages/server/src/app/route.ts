@@ -1,6 +1,7 @@
 /** Routes as an app declares them. */
 import { AppDefinitionError } from "../errors.ts";
 import type { Context } from "./context.ts";
+import type { FileBody } from "./file.ts";
 import { type PathSegment, parsePath } from "./path.ts";
 import type { Html, Reply } from "./reply.ts";
 import type { ResponseData, RouteSchemas } from "./schema.ts";
@@ -29,7 +30,16 @@ export interface RouteOptions extends RouteSchemas {
   readonly streamBody?: boolean;
 }
 
-type Sendable = Html | Reply | Response | Uint8Array | ReadableStream | NodeJS.ReadableStream | null | undefined;
+type Sendable =
+  | FileBody
+  | Html
+  | Reply
+  | Response
+  | Uint8Array
+  | ReadableStream
+  | NodeJS.ReadableStream
+  | null
+  | undefined;
 type Streamable = AsyncIterable<string | Uint8Array> | Iterator<string | Uint8Array, unknown, undefined>;
 
 /** What a handler may return: data (as its `response` schema has it), or one of the special kinds. */

@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
+import { createSecureContext } from "node:tls";
 import { ConfigError, type ConfigProblem } from "./config-error.ts";
 import { findAppModule, findModule, readPem } from "./files.ts";
 import { describeValue, problemsOf } from "./problems.ts";
@@ -83,6 +84,9 @@ export function resolveConfig(config: DuckConfig, options: ResolveConfigOptions 
   };
   const app = findAppModule(root, given.app, report);
   const https = resolveHttps(root, given.server?.https, report);
+  if (given.server?.http2 === true && given.server.https === undefined) {
+    report("server.http2", "true", "server.https beside it: clients speak HTTP/2 over TLS only");
+  }
   const plugins = resolvePlugins(root, given.plugins ?? [], report);
   const management = {
     health: given.management?.health ?? "/healthz",
@@ -108,6 +112,7 @@ export function resolveConfig(config: DuckConfig, options: ResolveConfigOptions 
       keepAliveTimeoutMs: given.server?.keepAliveTimeoutMs ?? 72_000,
       trustProxy: given.server?.trustProxy ?? false,
       https,
+      http2: given.server?.http2 ?? false,
       shutdownTimeoutMs: given.server?.shutdownTimeoutMs ?? 10_000,
     },
     requestHandling: {
@@ -132,15 +137,35 @@ function resolveHttps(
 ): ResolvedHttps | undefined {
   if (https === undefined) return undefined;
   const read = (name: "key" | "cert" | "ca", value: string | Uint8Array): string | Uint8Array =>
-    readPem(root, value, (found) =>
-      report(`server.https.${name}`, found, "PEM text, its bytes or a file that can be read"),
-    );
-  return {
+    readPem(root, value, (found) => {
+      unread = true;
+      report(`server.https.${name}`, found, "PEM text, its bytes or a file that can be read");
+    });
+  let unread = false;
+  const resolved = {
     key: read("key", https.key),
     cert: read("cert", https.cert),
     ...(https.ca === undefined ? {} : { ca: read("ca", https.ca) }),
     ...(https.passphrase === undefined ? {} : { passphrase: https.passphrase }),
   };
+  if (!unread) checkTls(resolved, report);
+  return resolved;
+}
+
+/** Else the first client would find out that key and certificate are none, or not each other's. */
+function checkTls({ key, cert, ca, passphrase }: ResolvedHttps, report: Report): void {
+  const pem = (value: string | Uint8Array): string | Buffer => (typeof value === "string" ? value : Buffer.from(value));
+  try {
+    createSecureContext({
+      key: pem(key),
+      cert: pem(cert),
+      ...(ca === undefined ? {} : { ca: pem(ca) }),
+      ...(passphrase === undefined ? {} : { passphrase }),
+    });
+  } catch (error) {
+    const found = `what OpenSSL refuses (${(error as Error).message})`;
+    report("server.https", found, "a PEM key and its certificate, and the passphrase where the key has one");
+  }
 }
 
 function resolvePlugins(root: string, plugins: NonNullable<DuckConfig["plugins"]>, report: Report): ResolvedPlugin[] {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { proxyRanges } from "./proxy-ranges.ts";
 import type { DuckConfig, DuckPlugin } from "./types.ts";
 
 /**
@@ -49,18 +50,23 @@ const workers = z.union(
   { error: workersExpected },
 );
 
-const proxyExpected = "true, false, a number of hops, or addresses";
+const proxyExpected =
+  "true, false, a number of hops, or addresses: IP addresses, ranges like 10.0.0.0/8, loopback, linklocal, uniquelocal";
+const isProxies = (given: string | readonly string[]): boolean => proxyRanges(given) !== undefined;
 const trustProxy = z.union(
   [
     z.boolean(),
     z.number().int({ error: proxyExpected }).min(0, { error: proxyExpected }),
-    text(proxyExpected),
-    z.array(text("an address or a range"), { error: proxyExpected }),
+    text(proxyExpected).refine(isProxies, { error: proxyExpected }),
+    z.array(text("an address or a range"), { error: proxyExpected }).refine(isProxies, { error: proxyExpected }),
   ],
   { error: proxyExpected },
 );
 
 const port = whole(0, 65_535);
+
+const hostExpected = 'a host name, an address, or a socket like "unix:/run/app.sock"';
+const listenHost = text(hostExpected).refine((host) => !/^unix:(?!\/)|^\//.test(host), { error: hostExpected });
 
 const plugin = z.strictObject(
   {
@@ -82,7 +88,7 @@ export const configSchema: z.ZodType<DuckConfig> = z.strictObject(
     server: z
       .strictObject(
         {
-          host: text("a host name or an address").optional(),
+          host: listenHost.optional(),
           port: port.optional(),
           bodyLimitBytes: sizeBytes.optional(),
           headersTimeoutMs: milliseconds(0).optional(),
@@ -100,6 +106,7 @@ export const configSchema: z.ZodType<DuckConfig> = z.strictObject(
               { error: "{ key, cert }" },
             )
             .optional(),
+          http2: z.boolean({ error: "true or false" }).optional(),
           shutdownTimeoutMs: milliseconds(0).optional(),
         },
         { error: object },
@@ -157,6 +164,7 @@ export const knownSettings: Readonly<Record<string, readonly string[]>> = {
     "keepAliveTimeoutMs",
     "trustProxy",
     "https",
+    "http2",
     "shutdownTimeoutMs",
   ],
   "server.https": ["key", "cert", "ca", "passphrase"],

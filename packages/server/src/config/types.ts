@@ -14,7 +14,7 @@ export interface HttpsSettings {
 
 /** Where the server listens, and what it takes from clients. */
 export interface ServerSettings {
-  /** The address to listen on. Default `127.0.0.1`. */
+  /** The address to listen on, or a unix socket: `unix:/run/app.sock`. Default `127.0.0.1`. */
   host?: string | undefined;
   /** The port to listen on, 0 for any free one. Default 8000. */
   port?: number | undefined;
@@ -30,6 +30,8 @@ export interface ServerSettings {
   trustProxy?: boolean | number | string | readonly string[] | undefined;
   /** TLS. Default none. */
   https?: HttpsSettings | undefined;
+  /** HTTP/2 for clients that can, beside HTTP/1.1; needs `https`. Default false. */
+  http2?: boolean | undefined;
   /** How long running requests may take to finish at shutdown. Default 10000. */
   shutdownTimeoutMs?: number | undefined;
 }
@@ -133,6 +135,7 @@ export interface ResolvedConfig {
     readonly keepAliveTimeoutMs: number;
     readonly trustProxy: boolean | number | string | readonly string[];
     readonly https: ResolvedHttps | undefined;
+    readonly http2: boolean;
     readonly shutdownTimeoutMs: number;
   };
   readonly requestHandling: {

@@ -1,11 +1,11 @@
 /** How requests end: with an error of main's own, with a cut connection, or with what the worker said. Each ends once. */
 import { PROBLEM_TYPE } from "../app/encode-reply.ts";
 import { problem } from "../app/problem.ts";
-import type { InFlight, Outcome } from "./in-flight.ts";
+import type { InFlight, MainRoute, Outcome } from "./in-flight.ts";
 import { retryAfterSeconds } from "./retry-after.ts";
-import { UNKNOWN_US } from "./route-cost.ts";
 
 export interface AnswersOptions {
+  readonly routes: readonly MainRoute[];
   /** The client has its answer, or never will. */
   onSettled(request: InFlight, status: number, outcome: Outcome): void;
   /** The id of a request, in full. */
@@ -39,9 +39,8 @@ export class Answers {
   }
 
   /** No thread for it: 503, and when to come back. */
-  refuse(request: InFlight, detail: string, outcome: Outcome, queued: number, workers: number): void {
-    const { costUs, samples } = request.route.cost;
-    const seconds = retryAfterSeconds(queued, samples === 0 ? UNKNOWN_US : costUs, workers);
+  refuse(request: InFlight, detail: string, outcome: Outcome, workers: number): void {
+    const seconds = retryAfterSeconds(this.#options.routes, workers);
     this.fail(request, 503, detail, outcome, `retry-after\n${seconds}`);
   }
 }

@@ -7,7 +7,7 @@
 import { Answers, type AnswersOptions } from "./answers.ts";
 import { BodyFeed } from "./body-feed.ts";
 import { Custody } from "./custody.ts";
-import type { InFlight, MainRoute, Outcome } from "./in-flight.ts";
+import type { InFlight, Outcome } from "./in-flight.ts";
 import { place, type RequestLoad } from "./placement.ts";
 import { RequestQueue } from "./queue.ts";
 import type { CostClass } from "./route-cost.ts";
@@ -20,7 +20,6 @@ import { WorkerMessages } from "./worker-messages.ts";
 const LIGHT_MEMORY_MS = 1000;
 
 export interface DispatcherOptions extends AnswersOptions {
-  readonly routes: readonly MainRoute[];
   readonly maxQueue: number;
   /** Counts requests sent to workers, by the worker's place and by what was known of the route's cost. */
   readonly placements: Record<CostClass, number>[];
@@ -66,13 +65,8 @@ export class Dispatcher {
     if (this.queue.length >= this.#options.maxQueue) {
       this.pump();
       if (this.queue.length >= this.#options.maxQueue) {
-        this.#answers.refuse(
-          request,
-          "The server has more to do than it can queue.",
-          "queue-full",
-          this.queue.length,
-          this.links.length,
-        );
+        const detail = "The server has more to do than it can queue.";
+        this.#answers.refuse(request, detail, "queue-full", this.links.length);
         return;
       }
     }
@@ -194,13 +188,7 @@ export class Dispatcher {
       if (now - request.arrivedAt < request.route.timeoutMs) return false;
       this.queue.drop(request);
       request.stage = "queued";
-      this.#answers.refuse(
-        request,
-        "No thread was free in time.",
-        "queue-timeout",
-        this.queue.length,
-        this.links.length,
-      );
+      this.#answers.refuse(request, "No thread was free in time.", "queue-timeout", this.links.length);
       return true;
     }, this.#options.routes);
   }
@@ -209,7 +197,7 @@ export class Dispatcher {
   refuseAll(detail: string): void {
     for (const request of this.queue.clear(this.#options.routes)) {
       this.queue.leave(request);
-      this.#answers.refuse(request, detail, "draining", this.queue.length, this.links.length);
+      this.#answers.refuse(request, detail, "draining", this.links.length);
     }
   }
 

@@ -1,9 +1,7 @@
 /** The request engine: the current generation of workers, its routes, and what is counted. */
 import { HttpError, ServerStateError } from "../errors.ts";
-import type { LogWireMessage } from "../logs/wire.ts";
 import { Generation } from "./generation.ts";
-import type { EngineLog } from "./generation-options.ts";
-import type { HostPool } from "./host-pool.ts";
+import type { PoolSettings } from "./generation-options.ts";
 import type { InFlight, MainRoute, Outcome } from "./in-flight.ts";
 import { MainHost } from "./main-host.ts";
 import type { CostClass } from "./route-cost.ts";
@@ -11,19 +9,8 @@ import { Router } from "./router.ts";
 import type { EngineStats, RequestRecord, RestartReason } from "./stats.ts";
 import type { ToWorker, WorkerData } from "./wire.ts";
 
-export interface EngineOptions {
-  readonly hostPool: HostPool;
-  /** URL of the module that request threads run. */
-  readonly workerModule: string;
-  readonly maxWorkers: number;
-  readonly maxQueue: number;
-  readonly timeoutMs: number;
-  readonly bodyLimitBytes: number;
-  readonly memoryLimitMb: number;
-  readonly startTimeoutMs: number;
+export interface EngineOptions extends PoolSettings {
   readonly workerData: Omit<WorkerData, "app" | "plugins">;
-  readonly log: EngineLog;
-  receiveLog(message: LogWireMessage): void;
 }
 
 /** An app that can be imported, and the plugins' worker sides. */
@@ -113,6 +100,10 @@ export class Engine {
   }
   get draining(): boolean {
     return this.#draining;
+  }
+  /** Three starts of threads in a row have failed. */
+  get failing(): boolean {
+    return this.#current.generation.failing;
   }
   /** Has the app WebSocket routes? */
   get hasSockets(): boolean {
@@ -234,33 +225,13 @@ export class Engine {
   }
 
   async #boot(app: EngineApp): Promise<Version> {
-    const {
-      hostPool,
-      workerModule,
-      maxWorkers,
-      maxQueue,
-      timeoutMs,
-      bodyLimitBytes,
-      memoryLimitMb,
-      startTimeoutMs,
-      log,
-    } = this.#options;
     const number = ++this.#number;
     const workerData: WorkerData = { ...this.#options.workerData, app: app.app, plugins: app.plugins };
     const generation = new Generation({
+      ...this.#options,
       number,
-      hostPool,
-      workerModule,
       workerData,
-      maxWorkers,
-      maxQueue,
-      timeoutMs,
-      bodyLimitBytes,
-      memoryLimitMb,
-      startTimeoutMs,
       placements: this.#placements,
-      log,
-      receiveLog: this.#options.receiveLog,
       onSettled: this.#onSettled,
       onRestart: (reason) => void this.#restarts[reason]++,
       onKill: () => void this.#kills++,

@@ -55,8 +55,13 @@ export function readRequest(batch: readonly unknown[], at: number): RequestEnvel
     headers: batch[at + 4] as string,
     ip: batch[at + 5] as string,
     id: batch[at + 6] as string | number,
-    body: batch[at + 7] as RequestEnvelope["body"],
+    body: ownBody(batch[at + 7] as RequestEnvelope["body"]),
   };
+}
+
+/** Large bodies are in memory that main has too (collect-body.ts). Handlers get a copy: most of what takes bytes refuses such. */
+function ownBody(body: RequestEnvelope["body"]): RequestEnvelope["body"] {
+  return body instanceof Uint8Array && body.buffer instanceof SharedArrayBuffer ? new Uint8Array(body) : body;
 }
 
 /** The fields of a reply: slot, status, content type, header lines, body, cost. */

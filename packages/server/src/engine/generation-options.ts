@@ -13,22 +13,27 @@ export interface EngineLog {
   error(fields: object, message: string): void;
 }
 
-export interface GenerationOptions {
-  readonly number: number;
+/** What all generations of an engine have in common. */
+export interface PoolSettings {
   readonly hostPool: HostPool;
+  /** URL of the module that request threads run. */
   readonly workerModule: string;
-  readonly workerData: WorkerData;
   readonly maxWorkers: number;
   readonly maxQueue: number;
   readonly timeoutMs: number;
   readonly bodyLimitBytes: number;
   readonly memoryLimitMb: number;
-  /** How long the first worker may take to be ready. */
+  /** How long a worker may take to be ready. */
   readonly startTimeoutMs: number;
-  /** See the dispatcher's. */
-  readonly placements: Record<CostClass, number>[];
   readonly log: EngineLog;
   receiveLog(message: LogWireMessage): void;
+}
+
+export interface GenerationOptions extends PoolSettings {
+  readonly number: number;
+  readonly workerData: WorkerData;
+  /** See the dispatcher's. */
+  readonly placements: Record<CostClass, number>[];
   onSettled(request: InFlight, status: number, outcome: Outcome): void;
   onRestart(reason: RestartReason): void;
   onKill(): void;

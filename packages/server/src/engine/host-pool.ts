@@ -9,6 +9,8 @@ export interface WorkerExit {
   readonly reason: "exit" | "out-of-memory" | "error" | "terminated";
   readonly exitCode: number | undefined;
   readonly error?: Error;
+  /** It was ended because it was not ready in time. */
+  readonly late?: boolean;
 }
 /** A ready worker. */
 export interface HostedWorker {
@@ -26,6 +28,8 @@ export interface HostPoolOptions {
   readonly workerModule: string;
   readonly workerData: unknown;
   readonly resourceLimits?: ResourceLimits;
+  /** A worker that is not ready by then is ended, and its exit says so. */
+  readonly startTimeoutMs: number;
   onReady(worker: HostedWorker): void;
   onExit(worker: HostedWorker | undefined, exit: WorkerExit): void;
 }

@@ -41,6 +41,8 @@ export interface MainRoute {
   readonly bodyLimitBytes: number;
   /** Of a streamed body; infinite unless the route says otherwise. */
   readonly streamLimitBytes: number;
+  /** Waiting for a worker now. */
+  queued: number;
   /** With workers now. */
   running: number;
   /** Let in under `maxConcurrent`, where the route has one. */

@@ -16,6 +16,7 @@ export function mainRoutes(
       timeoutMs: info.timeoutMs ?? defaults.timeoutMs,
       bodyLimitBytes: info.bodyLimitBytes ?? defaults.bodyLimitBytes,
       streamLimitBytes: info.bodyLimitBytes ?? Number.POSITIVE_INFINITY,
+      queued: 0,
       running: 0,
       admitted: 0,
       waiting: [],

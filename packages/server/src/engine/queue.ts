@@ -16,7 +16,7 @@ export class RequestQueue {
   length = 0;
 
   add(request: InFlight): void {
-    this.length++;
+    this.#count(request, 1);
     request.stage = "queued";
     if (this.#holdBack(request)) return;
     this.#lanes[request.route.cost.kind].push(request);
@@ -24,7 +24,7 @@ export class RequestQueue {
 
   /** Back to the front: it had its turn and lost it through no fault of its own. */
   addFirst(request: InFlight): void {
-    this.length++;
+    this.#count(request, 1);
     request.stage = "queued";
     this.#lanes[request.route.cost.kind].unshift(request);
   }
@@ -32,7 +32,7 @@ export class RequestQueue {
   /** Its client has gone or has its answer: it will be passed over. */
   drop(request: InFlight): void {
     request.stage = "settled";
-    this.length--;
+    this.#count(request, -1);
     this.leave(request);
   }
 
@@ -87,8 +87,13 @@ export class RequestQueue {
       for (let next = lane.shift(); next !== undefined; next = lane.shift())
         if (next.stage === "queued") all.push(next);
     }
-    this.length -= all.length;
+    for (const request of all) this.#count(request, -1);
     return all;
+  }
+
+  #count(request: InFlight, by: 1 | -1): void {
+    this.length += by;
+    request.route.queued += by;
   }
 
   #pumpLane(kind: CostClass, place: (request: InFlight, kind: CostClass) => boolean): void {
@@ -108,7 +113,7 @@ export class RequestQueue {
       }
       if (!place(request, kind)) return;
       lane.shift();
-      this.length--;
+      this.#count(request, -1);
     }
   }
 

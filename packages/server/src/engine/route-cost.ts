@@ -14,7 +14,7 @@ const HEAVY_US = 1000;
 /** Below this it is light again: some distance, so that a route does not flicker. */
 const LIGHT_US = 500;
 /** What an unknown request is taken to cost. */
-export const UNKNOWN_US = 2000;
+const UNKNOWN_US = 2000;
 const ENOUGH = 2;
 
 /** The moving averages of one route. */

@@ -1,23 +1,25 @@
 /** Shutting down in order: no new connections, what runs is finished, then the threads end. */
-import type { Server } from "node:http";
 import { Server as NetServer } from "node:net";
 import type { FastifyInstance } from "fastify";
 import type { Engine } from "../engine/engine.ts";
 import type { CloseReport } from "./create-server.ts";
+import type { NodeServer } from "./node-server.ts";
 
 /** How long a kept connection may still bring a request, which then hears 503 and `Connection: close`. */
 const LINGER_MS = 100;
 
 export async function closeServer(options: {
   readonly engine: Engine;
-  readonly server: Server;
+  readonly listener: NodeServer;
   readonly fastify: FastifyInstance;
   readonly timeoutMs: number;
 }): Promise<CloseReport> {
-  const { engine, server, fastify, timeoutMs } = options;
+  const { engine, listener, fastify, timeoutMs } = options;
+  const { server } = listener;
   const until = performance.now() + timeoutMs;
   // Asked first: from here on every answer says Connection: close, and new requests hear 503.
   const drained = engine.drained();
+  listener.goAway();
   const closed = server.listening
     ? // Not http's own close(): that cuts idle connections at once, and with them requests on their way.
       new Promise<void>((resolve) => void NetServer.prototype.close.call(server, () => resolve()))
@@ -25,10 +27,10 @@ export async function closeServer(options: {
   const finished = await before(until, drained);
   const linger = new Promise((resolve) => setTimeout(resolve, LINGER_MS));
   await linger;
-  server.closeIdleConnections();
+  listener.closeIdle();
   const quiet = finished && (await before(until, closed));
   const terminated = await engine.close(Math.max(0, until - performance.now()));
-  server.closeAllConnections();
+  listener.closeAll();
   await closed;
   await fastify.close();
   return { forced: !quiet || terminated > 0 };

@@ -4,6 +4,9 @@ import type { IncomingMessage } from "node:http";
 /** What collecting came to; `too-large` leaves the rest unread. */
 export type Collected = Uint8Array | "too-large" | "broken-off";
 
+/** From here on bodies are in memory that threads share, so that main neither copies them nor gives them away: what one thread did not begin, another one gets. */
+const SHARED_BYTES = 64 * 1024;
+
 /** Calls back once, when the body is complete or never will be. The bytes have their memory to themselves. */
 export function collectBody(request: IncomingMessage, limitBytes: number, done: (body: Collected) => void): void {
   const chunks: Buffer[] = [];
@@ -25,7 +28,7 @@ export function collectBody(request: IncomingMessage, limitBytes: number, done: 
     chunks.push(chunk);
   });
   request.on("end", () => {
-    const body = new Uint8Array(size);
+    const body = size < SHARED_BYTES ? new Uint8Array(size) : new Uint8Array(new SharedArrayBuffer(size));
     let at = 0;
     for (const chunk of chunks) {
       body.set(chunk, at);

@@ -1,7 +1,6 @@
 /** The server: configuration, app, engine and Fastify put together. */
 import { randomBytes } from "node:crypto";
 import type { IncomingMessage } from "node:http";
-import type { AddressInfo } from "node:net";
 import { managerTree, type ThreadNode } from "@duck-ts/managers";
 import { hostPool as defaultHostPool } from "@duck-ts/managers/internal";
 import { setLogger } from "@duck-ts/runtime";
@@ -23,8 +22,10 @@ import {
 } from "../management/index.ts";
 import { workerModule } from "../worker-module.ts";
 import { accessLog } from "./access-log.ts";
+import { bind } from "./bind.ts";
 import { closeServer } from "./close-server.ts";
 import { createFastifyApp, type FastifyApp } from "./fastify-app.ts";
+import { MainLoop, type MainLoopStats } from "./main-loop.ts";
 import { RequestGate } from "./request-gate.ts";
 import { attachSockets } from "./socket-upgrade.ts";
 import { forwardedReader } from "./trust-proxy.ts";
@@ -52,6 +53,11 @@ export interface CloseReport {
   readonly forced: boolean;
 }
 
+/** A snapshot of a server; cheap, never asks a worker anything. */
+export interface ServerStats extends EngineStats {
+  readonly mainLoop: MainLoopStats;
+}
+
 /** A server, made by `createServer()`. */
 export interface DuckServer {
   /** Starts to accept connections. @returns the URL it can be reached at. @throws {ServerStateError} when it does already, or is closed. */
@@ -64,8 +70,8 @@ export interface DuckServer {
   inject(request: InjectOptions | string): Promise<LightMyRequestResponse>;
   /** Builds the app again and replaces all threads, dropping no request. Where the new one cannot start, the old goes on. */
   reload(): Promise<void>;
-  /** What the engine counts, now. */
-  stats(): EngineStats;
+  /** What the engine counts, and how main fares, now. */
+  stats(): ServerStats;
   /** Every thread of the process and the managers it owns. */
   managers(): Promise<ThreadNode>;
   /** The configuration with all its defaults. */
@@ -141,24 +147,24 @@ async function assemble(
   const { fastify } = app;
   for (const plugin of config.plugins) await plugin.server?.(fastify, config);
 
+  const loop = new MainLoop(logger);
+  const stats = (): ServerStats => ({ ...engine.stats(), mainLoop: loop.read() });
   const metrics = createRequestMetrics();
   engine.onDone((record) => metrics.observe(record.method, record.route, record.status, record.durationMs));
   const log = accessLog(logger);
   if (log !== undefined) engine.onDone(log);
   const source = {
     ready: () => {
-      const { ready, draining, workers } = engine.stats();
+      const { ready, draining } = engine.stats();
+      const { failing } = engine;
       if (ready) return { ready };
       return {
         ready,
-        reason: draining
-          ? "draining"
-          : workers.ready === 0
-            ? "no request thread is ready"
-            : "request threads cannot start",
+        reason: draining ? "draining" : failing ? "request threads cannot start" : "no request thread is ready",
       };
     },
-    report: () => report(engine.stats()),
+    report: () => report(stats()),
+    managers: () => managerTree(),
   };
   const { management } = config;
   // From here on it matters which routes the app has.
@@ -189,22 +195,23 @@ async function assemble(
       if (closing !== undefined) throw new ServerStateError("The server is closed; make another one.");
       if (listening) throw new ServerStateError(`The server listens already, at ${url ?? "an address to come"}.`);
       listening = true;
-      await bind(app, config);
+      url = await bind(fastify, app.server, config);
+      loop.start();
       allowBlocking = forbidBlocking("a server listens here, and while this thread blocks it answers nobody");
       if (typeof management.expose === "object")
         own = await listenForManagement({ settings: management, source, metrics });
-      url = urlOf(config, app.server.address());
       return url;
     },
     close(): Promise<CloseReport> {
       closing ??= (async () => {
         const report = await closeServer({
           engine,
-          server: app.server,
+          listener: app.listener,
           fastify,
           timeoutMs: config.server.shutdownTimeoutMs,
         });
         await own?.close();
+        loop.stop();
         allowBlocking?.();
         setLogger(undefined);
         return report;
@@ -222,13 +229,13 @@ async function assemble(
       reloading = next.catch(() => undefined);
       return next;
     },
-    stats: () => engine.stats(),
+    stats,
     managers: () => managerTree(),
   };
 }
 
-function report(stats: EngineStats) {
-  const { workers, queued, active, outcomes, kills, restarts, placements } = stats;
+function report(stats: ServerStats) {
+  const { workers, queued, active, outcomes, kills, restarts, placements, mainLoop } = stats;
   return {
     workers: {
       wanted: workers.wanted,
@@ -241,41 +248,6 @@ function report(stats: EngineStats) {
     inFlight: active,
     rejected: outcomes["queue-full"],
     placements,
+    mainLoop,
   };
-}
-
-/** Listens where the configuration says: host and port, `unix:/path`, or the socket that systemd hands over. */
-async function bind({ fastify, server }: FastifyApp, config: ResolvedConfig): Promise<void> {
-  const { host, port } = config.server;
-  if (process.env["LISTEN_FDS"] === "1" && process.env["LISTEN_PID"] === String(process.pid)) {
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen({ fd: 3 }, () => resolve());
-    });
-    return;
-  }
-  // Where the server listens is said by whoever started it, once; Fastify has no switch for its own line.
-  const { log } = fastify;
-  const { info } = log;
-  log.info = ((first: unknown, ...rest: unknown[]) => {
-    if (first !== FASTIFY_LISTENS) (info as (...all: unknown[]) => void).call(log, first, ...rest);
-  }) as typeof info;
-  const listenTextResolver = (): string => FASTIFY_LISTENS;
-  try {
-    await fastify.listen({
-      ...(host.startsWith("unix:") ? { path: host.slice(5) } : { host, port }),
-      listenTextResolver,
-    });
-  } finally {
-    log.info = info;
-  }
-}
-
-const FASTIFY_LISTENS = "Fastify listens";
-
-function urlOf(config: ResolvedConfig, address: AddressInfo | string | null): string {
-  const { host, https } = config.server;
-  if (address === null || typeof address === "string") return host;
-  const name = host === "0.0.0.0" || host === "::" ? "localhost" : host.includes(":") ? `[${host}]` : host;
-  return `${https === undefined ? "http" : "https"}://${name}:${address.port}`;
 }

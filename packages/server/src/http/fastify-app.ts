@@ -2,8 +2,7 @@
  * Fastify with the app's routes in it. Where no plugin has a hook, a request of the app never gets here: the listener in
  * front hands it to the engine. Everything else (plugins' routes, management, errors, `inject()`) is Fastify's.
  */
-import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { createServer as createHttpsServer } from "node:https";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import {
   type FastifyInstance,
   type FastifyReply,
@@ -17,8 +16,10 @@ import { problem, problemOf } from "../app/problem.ts";
 import type { ResolvedConfig } from "../config/types.ts";
 import type { MainRoute } from "../engine/in-flight.ts";
 import { FastifySink } from "./fastify-sink.ts";
+import { endAfterAnswer } from "./http2-request.ts";
 import { parserAnswer, whyRefused } from "./hygiene.ts";
 import { asFastifysOwn, lazyCompilers } from "./lazy-compilers.ts";
+import { createNodeServer, type NodeServer } from "./node-server.ts";
 import { RawSink } from "./raw-sink.ts";
 import type { RequestGate } from "./request-gate.ts";
 
@@ -54,6 +55,8 @@ export interface FastifyAppOptions {
 export interface FastifyApp {
   readonly fastify: FastifyInstance;
   readonly server: Server;
+  /** The same, with how its connections are ended. */
+  readonly listener: NodeServer;
   /** The plugins are registered: from here on the app's routes answer. */
   open(): Promise<void>;
   /** Do the app's requests go through Fastify's hooks? */
@@ -63,10 +66,10 @@ export interface FastifyApp {
 /** Makes the server and Fastify over it. Plugins are registered on `fastify` between this and `open()`. */
 export function createFastifyApp(options: FastifyAppOptions): FastifyApp {
   const { config, logger, gate } = options;
-  const { https, headersTimeoutMs, requestTimeoutMs, keepAliveTimeoutMs, bodyLimitBytes, trustProxy } = config.server;
+  const { bodyLimitBytes, trustProxy } = config.server;
   let hooked = false;
   let opened = false;
-  let server: Server | undefined;
+  let made: NodeServer | undefined;
 
   // A fetch-style app takes every path, so what has a path of its own comes before it: management, plugins' routes.
   const managed = new Set([config.management.health, config.management.ready, config.management.metrics]);
@@ -103,26 +106,8 @@ export function createFastifyApp(options: FastifyAppOptions): FastifyApp {
       socket.end(parserAnswer(error.code), () => socket.destroy());
     },
     serverFactory(handler) {
-      const soonest = Math.min(headersTimeoutMs || requestTimeoutMs, requestTimeoutMs || headersTimeoutMs);
-      const settings = {
-        requestTimeout: requestTimeoutMs,
-        headersTimeout: headersTimeoutMs === 0 ? 0 : soonest,
-        keepAliveTimeout: keepAliveTimeoutMs,
-        connectionsCheckingInterval: Math.max(50, Math.min(1000, Math.floor(soonest / 10))),
-        requireHostHeader: true,
-        noDelay: true,
-        // Where Node knows it (24.9 on): an offer of h2c is no reason not to answer in HTTP/1.1.
-        shouldUpgradeCallback: (request: IncomingMessage) =>
-          (server?.listenerCount("upgrade") ?? 0) > 0 && request.headers.upgrade?.toLowerCase() === "websocket",
-      };
-      const made =
-        https === undefined
-          ? createHttpServer(settings, listener(handler))
-          : (createHttpsServer({ ...settings, ...tls(https) }, listener(handler)) as unknown as Server);
-      made.maxHeadersCount = 0;
-      made.on("checkContinue", listener(handler));
-      server ??= made;
-      return made;
+      made ??= createNodeServer(config.server, listener(handler));
+      return made.server;
     },
     routerOptions: {
       constraints: {
@@ -162,8 +147,11 @@ export function createFastifyApp(options: FastifyAppOptions): FastifyApp {
   return {
     fastify,
     get server(): Server {
-      if (server === undefined) throw new Error("Fastify has made no server.");
-      return server;
+      return this.listener.server;
+    },
+    get listener(): NodeServer {
+      if (made === undefined) throw new Error("Fastify has made no server.");
+      return made;
     },
     get hooked(): boolean {
       return hooked;
@@ -175,7 +163,7 @@ export function createFastifyApp(options: FastifyAppOptions): FastifyApp {
       fastify.addHook("onRequest", async (request, reply) => {
         const refused = whyRefused(request.raw);
         if (refused !== undefined) {
-          reply.raw.shouldKeepAlive = false;
+          endAfterAnswer(request.raw, reply.raw);
           const [status, detail] = refused;
           await reply
             .code(status)
@@ -262,15 +250,4 @@ function answerTheRest(fastify: FastifyInstance, options: FastifyAppOptions): vo
   } catch {
     // A plugin has brought its own; then it answers for what nobody has a route for.
   }
-}
-
-function tls(https: NonNullable<ResolvedConfig["server"]["https"]>): Record<string, unknown> {
-  const { key, cert, ca, passphrase } = https;
-  const pem = (value: string | Uint8Array): string | Buffer => (typeof value === "string" ? value : Buffer.from(value));
-  return {
-    key: pem(key),
-    cert: pem(cert),
-    ...(ca === undefined ? {} : { ca: pem(ca) }),
-    ...(passphrase === undefined ? {} : { passphrase }),
-  };
 }

@@ -3,7 +3,8 @@ import { Readable } from "node:stream";
 import type { FastifyReply } from "fastify";
 import type { ContentType } from "../app/encode-reply.ts";
 import type { ReplySink } from "../engine/in-flight.ts";
-import { responseHeaders, takeHeader } from "./header-lines.ts";
+import { responseHeaders } from "./header-lines.ts";
+import { breakOff, isHttp2 } from "./http2-request.ts";
 import type { ServerPhase } from "./server-phase.ts";
 
 export class FastifySink implements ReplySink {
@@ -21,6 +22,8 @@ export class FastifySink implements ReplySink {
     const reply = this.#reply;
     if (reply.sent) return;
     this.#head(status, contentType, headers);
+    // Fastify counts what is there.
+    if (body !== null) reply.removeHeader("content-length");
     if (body === null) void reply.send();
     else if (typeof body === "string") void reply.send(body);
     else void reply.send(Buffer.from(body.buffer, body.byteOffset, body.byteLength));
@@ -51,16 +54,16 @@ export class FastifySink implements ReplySink {
   }
 
   destroy(): void {
-    if (this.#stream !== undefined) this.#stream.destroy(new Error("The answer broke off"));
-    else this.#reply.raw.destroy();
+    const { raw } = this.#reply;
+    if (this.#stream === undefined || isHttp2(raw.req)) breakOff(raw);
+    this.#stream?.destroy(new Error("The answer broke off"));
   }
 
   #head(status: number, contentType: ContentType, headers: string | null): void {
     const reply = this.#reply;
     if (this.#phase.draining) reply.raw.shouldKeepAlive = false;
     reply.code(status);
-    const flat = responseHeaders(contentType, headers);
-    if (reply.raw.req.method !== "HEAD") takeHeader(flat, "content-length");
+    const flat = responseHeaders(reply.raw.req, contentType, headers);
     // Fastify keeps repeated set-cookie lines apart by itself.
     for (let i = 0; i + 1 < flat.length; i += 2) reply.header(flat[i] as string, flat[i + 1]);
   }

@@ -1,9 +1,13 @@
 /** From the wire's header lines to what Node writes. */
+import type { IncomingMessage } from "node:http";
 import { CONTENT_TYPES, type ContentType } from "../app/encode-reply.ts";
+import { isHttp2 } from "./http2-request.ts";
 
 /** Names and values in turn, as `writeHead` takes them; without a length, which only main sets. */
-export function responseHeaders(contentType: ContentType, headers: string | null): string[] {
+export function responseHeaders(request: IncomingMessage, contentType: ContentType, headers: string | null): string[] {
   const flat = headers === null ? [] : headers.split("\n");
+  // HTTP/2 has no such header, and Node would warn.
+  if (isHttp2(request)) takeHeader(flat, "connection");
   if (contentType !== 0) flat.push("content-type", CONTENT_TYPES[contentType]);
   return flat;
 }

@@ -1,4 +1,5 @@
 /** What Node's parser lets through and RFC 9112 does not. Pure. */
+import { isHttp2 } from "./http2-request.ts";
 
 /** Two Host headers: a request that two parties may read differently. RFC 9112 3.2. */
 function hasTwoHosts(rawHeaders: readonly string[]): boolean {
@@ -10,6 +11,18 @@ function hasTwoHosts(rawHeaders: readonly string[]): boolean {
   return hosts > 1;
 }
 
+/** In HTTP/2 the host is in `:authority`; a Host header beside it has to say the same. RFC 9113 8.3.1. */
+function hostsDiffer(rawHeaders: readonly string[]): boolean {
+  let known: string | undefined;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    if (rawHeaders[i] !== ":authority" && rawHeaders[i] !== "host") continue;
+    const host = rawHeaders[i + 1] as string;
+    if (known !== undefined && known.toLowerCase() !== host.toLowerCase()) return true;
+    known = host;
+  }
+  return false;
+}
+
 /** More headers than this are refused; Node by itself would silently leave some out. */
 const MOST_HEADERS = 1000;
 
@@ -19,8 +32,10 @@ export function whyRefused(request: {
   readonly httpVersionMajor: number;
 }): readonly [status: 400 | 431, detail: string] | undefined {
   const { rawHeaders } = request;
-  if (hasTwoHosts(rawHeaders)) return [400, "The request has two Host headers."];
-  if (request.httpVersionMajor !== 1) return [400, "The request is not HTTP/1.0 or HTTP/1.1."];
+  if (isHttp2(request)) {
+    if (hostsDiffer(rawHeaders)) return [400, "The request has a Host header that is not its :authority."];
+  } else if (hasTwoHosts(rawHeaders)) return [400, "The request has two Host headers."];
+  else if (request.httpVersionMajor !== 1) return [400, "The request is not HTTP/1.0 or HTTP/1.1."];
   if (rawHeaders.length > 2 * MOST_HEADERS) return [431, `The request has more than ${MOST_HEADERS} headers.`];
   return undefined;
 }

@@ -3,6 +3,7 @@ import type { ServerResponse } from "node:http";
 import { CONTENT_TYPES, type ContentType } from "../app/encode-reply.ts";
 import type { ReplySink } from "../engine/in-flight.ts";
 import { responseHeaders, takeHeader } from "./header-lines.ts";
+import { breakOff, cutWhenStalled } from "./http2-request.ts";
 import type { ServerPhase } from "./server-phase.ts";
 
 /** So much of a streamed answer may wait for its client here, beside the pieces on their way. */
@@ -30,7 +31,7 @@ export class RawSink implements ReplySink {
       if (response.writableLength > 0) this.#watch();
       return;
     }
-    const flat = responseHeaders(contentType, headers);
+    const flat = responseHeaders(response.req, contentType, headers);
     const stated = takeHeader(flat, "content-length");
     if (body !== null)
       flat.push("content-length", `${typeof body === "string" ? Buffer.byteLength(body) : body.byteLength}`);
@@ -46,7 +47,7 @@ export class RawSink implements ReplySink {
   begin(status: number, contentType: ContentType, headers: string | null): void {
     if (this.#response.destroyed || this.#response.headersSent) return;
     if (this.#phase.draining) this.#response.shouldKeepAlive = false;
-    this.#response.writeHead(status, responseHeaders(contentType, headers));
+    this.#response.writeHead(status, responseHeaders(this.#response.req, contentType, headers));
     this.#response.flushHeaders();
   }
 
@@ -56,7 +57,7 @@ export class RawSink implements ReplySink {
     if (this.#response.write(chunk) || this.#response.writableLength < MOST_BUFFERED_BYTES) return true;
     if (this.#drain === undefined) {
       this.#response.on("drain", () => {
-        this.#response.socket?.setTimeout(0);
+        cutWhenStalled(this.#response, 0);
         this.#drain?.();
       });
     }
@@ -70,11 +71,11 @@ export class RawSink implements ReplySink {
   }
 
   destroy(): void {
-    this.#response.destroy();
+    breakOff(this.#response);
   }
 
-  /** A client that takes not one byte for so long is cut; Node destroys the socket at its timeout. */
+  /** A client that takes not one byte for so long is cut. */
   #watch(): void {
-    this.#response.socket?.setTimeout(this.#phase.stallTimeoutMs);
+    cutWhenStalled(this.#response, this.#phase.stallTimeoutMs);
   }
 }

@@ -11,6 +11,14 @@ import { InFlight, type MainRoute, type ReplySink, type SocketSink } from "../en
 import { STREAM_BODY_ABOVE_BYTES } from "../engine/wire.ts";
 import { type Collected, collectBody } from "./collect-body.ts";
 import { Connection } from "./connection.ts";
+import {
+  cutWhenSlow,
+  endAfterAnswer,
+  hasUnstatedBody,
+  headerLinesOf,
+  isHttp2,
+  onStreamClosed,
+} from "./http2-request.ts";
 import { originForm, whyRefused } from "./hygiene.ts";
 import type { ServerPhase } from "./server-phase.ts";
 
@@ -64,13 +72,13 @@ export class RequestGate implements ServerPhase {
     }
     const refused = whyRefused(request);
     if (refused !== undefined) {
-      response.shouldKeepAlive = false;
+      endAfterAnswer(request, response);
       this.#refuse(request, route, sink, arrivedAt, refused[0], refused[1]);
       return;
     }
     const { headers } = request;
     const stated = headers["content-length"];
-    const chunked = headers["transfer-encoding"] !== undefined;
+    const chunked = hasUnstatedBody(request);
     if (!chunked && (stated === undefined || stated === "0")) {
       this.#submit(request, route, sink, arrivedAt, stated === "0" ? EMPTY : null);
       return;
@@ -83,11 +91,20 @@ export class RequestGate implements ServerPhase {
       return;
     }
     if (headers.expect !== undefined) response.writeContinue();
+    let collecting = !streams;
+    cutWhenSlow(request, this.stallTimeoutMs, () => {
+      endAfterAnswer(request, response);
+      if (collecting) this.#refuse(request, route, sink, arrivedAt, 408, "The body did not come in time.");
+      else request.destroy();
+      collecting = false;
+    });
     if (streams) {
       this.#submit(request, route, sink, arrivedAt, STREAMED_BODY);
       return;
     }
     collectBody(request, limit, (body: Collected) => {
+      if (!collecting) return;
+      collecting = false;
       if (body === "too-large") this.#tooLarge(request, response, route, sink, arrivedAt, limit);
       else if (body !== "broken-off") this.#submit(request, route, sink, arrivedAt, body);
     });
@@ -114,8 +131,8 @@ export class RequestGate implements ServerPhase {
     socketSink: SocketSink | null = null,
   ): InFlight {
     const { socket } = request;
-    const connection = Connection.of(socket, this.#onGone);
-    let { ip } = connection;
+    const connection = isHttp2(request) ? undefined : Connection.of(socket, this.#onGone);
+    let ip = connection?.ip ?? `+${socket.remoteAddress ?? ""}`;
     if (this.#forwarded !== undefined) {
       const origin = this.#forwarded(request);
       ip = `${origin.secure ? "+" : ""}${origin.ip}`;
@@ -124,7 +141,7 @@ export class RequestGate implements ServerPhase {
       route,
       request.method ?? "GET",
       originForm(request.url ?? "/"),
-      request.rawHeaders.join("\n"),
+      headerLinesOf(request),
       ip,
       this.idOf(request),
       body,
@@ -133,7 +150,8 @@ export class RequestGate implements ServerPhase {
       arrivedAt,
       socketSink,
     );
-    connection.began(inFlight);
+    if (connection !== undefined) connection.began(inFlight);
+    else onStreamClosed(request, () => this.#onGone(inFlight));
     return inFlight;
   }
 
@@ -152,7 +170,7 @@ export class RequestGate implements ServerPhase {
     limit: number,
   ): void {
     // What is left of it is not read to the end: the connection ends with this answer.
-    response.shouldKeepAlive = false;
+    endAfterAnswer(request, response);
     this.#refuse(request, route, sink, arrivedAt, 413, `The body is larger than ${limit} bytes.`);
     request.resume();
   }

@@ -1,6 +1,8 @@
 /** Who the client is behind proxies that are trusted: the first address, seen from here, that is not one of theirs. */
 import type { IncomingMessage } from "node:http";
 import { BlockList, isIP } from "node:net";
+import { proxyRanges } from "../config/proxy-ranges.ts";
+import { peerAddress } from "./peer.ts";
 
 /** What `server.trustProxy` may be. */
 export type TrustProxy = boolean | number | string | readonly string[];
@@ -11,19 +13,13 @@ export interface Origin {
   readonly secure: boolean;
 }
 
-const NAMED: Readonly<Record<string, readonly string[]>> = {
-  loopback: ["127.0.0.1/8", "::1/128"],
-  linklocal: ["169.254.0.0/16", "fe80::/10"],
-  uniquelocal: ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"],
-};
-
 /** Reads `X-Forwarded-For` and `-Proto` as far as they are to be believed; undefined where nobody is trusted. */
 export function forwardedReader(trust: TrustProxy): ((request: IncomingMessage) => Origin) | undefined {
   if (trust === false || trust === 0) return undefined;
   const trusted = truster(trust);
   return (request) => {
     const { socket, headers } = request;
-    const peer = plain(socket.remoteAddress ?? "");
+    const peer = plain(peerAddress(socket) ?? "");
     const encrypted = (socket as { encrypted?: boolean }).encrypted === true;
     if (!trusted(peer, 0)) return { ip: peer, secure: encrypted };
     const chain = list(headers["x-forwarded-for"]).map(plain).reverse();
@@ -42,15 +38,10 @@ export function forwardedReader(trust: TrustProxy): ((request: IncomingMessage) 
 function truster(trust: TrustProxy): (address: string, hop: number) => boolean {
   if (trust === true) return () => true;
   if (typeof trust === "number") return (_address, hop) => hop < trust;
-  const ranges = (typeof trust === "string" ? trust.split(",") : [...(trust as readonly string[])])
-    .map((range) => range.trim())
-    .flatMap((range) => NAMED[range] ?? [range]);
   const block = new BlockList();
-  for (const range of ranges) {
-    const [address = "", bits] = range.split("/");
-    const family = isIP(address) === 6 ? "ipv6" : "ipv4";
+  for (const { address, family, bits } of proxyRanges(trust as string | readonly string[]) ?? []) {
     if (bits === undefined) block.addAddress(address, family);
-    else block.addSubnet(address, Number(bits), family);
+    else block.addSubnet(address, bits, family);
   }
   return (address) => {
     const family = isIP(address);

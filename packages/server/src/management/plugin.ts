@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { ResolvedConfig } from "../config/types.ts";
+import { peerAddress } from "../http/peer.ts";
 import { createAnswers } from "./answers.ts";
 import type { RequestMetrics } from "./request-metrics.ts";
 import type { ManagementSource } from "./source.ts";
@@ -39,7 +40,7 @@ export async function managementPlugin(fastify: FastifyInstance, options: Manage
       // A probe every second would drown what the log is for.
       logLevel: "warn",
       async handler(request, reply) {
-        if (!open && !isFromLoopback(request.socket.remoteAddress, request.headers)) {
+        if (!open && !isFromLoopback(peerAddress(request.socket), request.headers)) {
           await refuse(request, reply);
           return reply;
         }

@@ -1,4 +1,5 @@
 import type { Metric, Registry } from "prom-client";
+import { type ManagerTotal, ManagerTotals } from "./manager-totals.ts";
 import type { RequestMetrics } from "./request-metrics.ts";
 import type { EngineReport, ManagementSource } from "./source.ts";
 
@@ -14,8 +15,10 @@ export interface MetricsPage {
  */
 export function createMetricsPage(source: ManagementSource, requests: RequestMetrics): () => Promise<MetricsPage> {
   let registry: Promise<Registry> | undefined;
+  const managers = new ManagerTotals();
   return async () => {
-    registry ??= createRegistry(source, requests);
+    registry ??= createRegistry(source, requests, managers);
+    await lookAtManagers(source, managers);
     const { contentType, metrics } = await registry.then((made) => ({
       contentType: made.contentType,
       metrics: made.metrics(),
@@ -24,7 +27,27 @@ export function createMetricsPage(source: ManagementSource, requests: RequestMet
   };
 }
 
-async function createRegistry(source: ManagementSource, requests: RequestMetrics): Promise<Registry> {
+/** A scrape waits for the supervisor no longer than this; the last look then stands for this one. */
+const LOOK_MS = 500;
+
+async function lookAtManagers(source: ManagementSource, managers: ManagerTotals): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, LOOK_MS);
+  });
+  const look = source.managers().then(
+    (tree) => managers.look(tree),
+    () => undefined,
+  );
+  await Promise.race([look, late]);
+  clearTimeout(timer);
+}
+
+async function createRegistry(
+  source: ManagementSource,
+  requests: RequestMetrics,
+  managers: ManagerTotals,
+): Promise<Registry> {
   const { collectDefaultMetrics, Registry } = await import("prom-client");
   const registry = new Registry();
   const add = (metric: ReadMetric): void => registry.registerMetric(metric as unknown as Metric);
@@ -118,6 +141,67 @@ async function createRegistry(source: ManagementSource, requests: RequestMetrics
       "counter",
       "Request threads terminated at a deadline.",
       engine((report) => report.workers.kills),
+    ),
+  );
+  add(
+    new ReadMetric(
+      "duck_main_loop_lag_seconds",
+      "gauge",
+      "How late main's event loop ran in the last ten seconds.",
+      () => {
+        const { meanLagMs, maxLagMs } = source.report().mainLoop;
+        return Object.entries({ mean: meanLagMs, max: maxLagMs }).map(([stat, ms]) => ({
+          value: ms / 1000,
+          labels: { stat },
+        }));
+      },
+    ),
+  );
+  add(
+    new ReadMetric(
+      "duck_main_loop_utilization",
+      "gauge",
+      "The part of the last ten seconds in which main's event loop had something to do.",
+      engine((report) => report.mainLoop.utilization),
+    ),
+  );
+  const perManager = (read: (total: ManagerTotal) => number) => () =>
+    managers.all().map((total) => ({
+      value: read(total),
+      labels: { kind: total.kind, manager: total.manager, owner: total.owner },
+    }));
+  add(
+    new ReadMetric("duck_manager_tasks", "gauge", "Tasks of managers, by state.", () =>
+      managers.all().flatMap(({ kind, manager, owner, queued, active }) =>
+        Object.entries({ queued, active }).map(([state, value]) => ({
+          value,
+          labels: { kind, manager, owner, state },
+        })),
+      ),
+    ),
+  );
+  add(
+    new ReadMetric(
+      "duck_manager_threads",
+      "gauge",
+      "Threads that run the tasks of managers.",
+      perManager((total) => total.threads),
+    ),
+  );
+  add(
+    new ReadMetric(
+      "duck_manager_tasks_completed_total",
+      "counter",
+      "Tasks of managers that have ended well.",
+      perManager((total) => total.completed),
+    ),
+  );
+  add(
+    new ReadMetric(
+      "duck_manager_tasks_failed_total",
+      "counter",
+      "Tasks of managers that have failed.",
+      perManager((total) => total.failed),
     ),
   );
   add(

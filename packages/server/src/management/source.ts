@@ -1,8 +1,13 @@
-/** What management asks the engine. Every answer is at hand on main: no worker is ever asked, so none can delay it. */
+import type { ThreadNode } from "@duck-ts/managers";
+import type { MainLoopStats } from "../http/main-loop.ts";
+
+/** What management asks the engine. No worker is ever asked, so none can delay an answer. */
 export interface ManagementSource {
   /** True once workers are ready and until draining starts. `reason` says why not. */
   ready(): { readonly ready: boolean; readonly reason?: string | undefined };
   report(): EngineReport;
+  /** Asked of the supervisor, which never blocks. */
+  managers(): Promise<ThreadNode>;
 }
 
 /** Request threads, counted. */
@@ -25,4 +30,5 @@ export interface EngineReport {
   readonly rejected: number;
   /** Requests sent to each request thread, the first first, by what was known of their cost. */
   readonly placements: readonly Readonly<Record<string, number>>[];
+  readonly mainLoop: MainLoopStats;
 }

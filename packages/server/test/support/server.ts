@@ -1,7 +1,7 @@
 /** Starts a server on a fixture app and talks to it over real sockets. */
 import { connect, type Socket } from "node:net";
 import { setEnvironmentData } from "node:worker_threads";
-import { createServer, type DuckConfig, type DuckServer } from "@duck-ts/server";
+import { type CreateServerOptions, createServer, type DuckConfig, type DuckServer } from "@duck-ts/server";
 import { onTestFinished } from "vitest";
 
 export const fixtures = new URL("../fixtures/", import.meta.url).pathname;
@@ -18,7 +18,11 @@ export interface TestServer extends DuckServer {
 }
 
 /** A listening server on a free port; closed when the test ends. */
-export async function start(app: string, config: Omit<DuckConfig, "app"> = {}): Promise<TestServer> {
+export async function start(
+  app: string,
+  config: Omit<DuckConfig, "app"> = {},
+  options: CreateServerOptions = {},
+): Promise<TestServer> {
   const lines: Record<string, unknown>[] = [];
   const logStream = {
     write(text: string): void {
@@ -34,7 +38,7 @@ export async function start(app: string, config: Omit<DuckConfig, "app"> = {}): 
       requestHandling: { maxWorkers: 2, ...config.requestHandling },
       log: { level: "info", pretty: false, ...config.log },
     },
-    { root: fixtures, logStream },
+    { root: fixtures, logStream, ...options },
   );
   onTestFinished(async () => void (await server.close()));
   const at = await server.listen();

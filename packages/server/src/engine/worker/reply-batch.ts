@@ -3,24 +3,31 @@ import type { EncodedReply } from "../../app/encode-reply.ts";
 import { packCost, pushReply } from "../envelope.ts";
 import type { FromWorker } from "../wire.ts";
 
+/** Bodies from here on are moved to main: a message's content is copied twice, once of it on main. */
+const MOVED_BYTES = 64 * 1024;
+
 /** An answer waits no longer than this for the ones behind it, in milliseconds. */
 const LONGEST_WAIT_MS = 0.5;
 
+const encoder = new TextEncoder();
+
 export class ReplyBatch {
-  readonly #post: (message: FromWorker) => void;
+  readonly #post: (message: FromWorker, transfer?: readonly ArrayBuffer[]) => void;
   #batch: unknown[] = [];
+  #moved: ArrayBuffer[] = [];
   #unsafe = false;
   #oldest = 0;
   #scheduled = false;
 
-  constructor(post: (message: FromWorker) => void) {
+  constructor(post: (message: FromWorker, transfer?: readonly ArrayBuffer[]) => void) {
     this.#post = post;
   }
 
   push(slot: number, reply: EncodedReply, costUs: number, async: boolean, safe: boolean, now: number): void {
     if (this.#batch.length === 0) this.#oldest = now;
     if (!safe) this.#unsafe = true;
-    pushReply(this.#batch, slot, reply.status, reply.contentType, reply.headers, reply.body, packCost(costUs, async));
+    const { status, contentType, headers } = reply;
+    pushReply(this.#batch, slot, status, contentType, headers, this.#movable(reply.body), packCost(costUs, async));
   }
 
   /** Main shall know that a handler awaits: its thread is free for others. */
@@ -40,7 +47,21 @@ export class ReplyBatch {
     const batch = this.#batch;
     this.#batch = [];
     this.#unsafe = false;
-    this.#post({ type: "replies", batch });
+    if (this.#moved.length === 0) {
+      this.#post({ type: "replies", batch });
+      return;
+    }
+    const moved = this.#moved;
+    this.#moved = [];
+    this.#post({ type: "replies", batch }, moved);
+  }
+
+  /** A large body as bytes that can be moved: text is encoded here and not on main, and the handler's own bytes stay its own. */
+  #movable(body: EncodedReply["body"]): EncodedReply["body"] {
+    if (body === null || (typeof body === "string" ? body.length : body.byteLength) < MOVED_BYTES) return body;
+    const bytes = typeof body === "string" ? encoder.encode(body) : new Uint8Array(body);
+    this.#moved.push(bytes.buffer as ArrayBuffer);
+    return bytes;
   }
 
   /** At the end of this turn of the loop. */

@@ -42,7 +42,7 @@ export class RequestHost {
 
   constructor(options: RequestHostOptions) {
     this.#options = options;
-    this.#replies = new ReplyBatch((message) => options.post(message));
+    this.#replies = new ReplyBatch((message, transfer) => options.post(message, transfer));
     this.#sockets = new SocketHost(options);
   }
 
@@ -185,8 +185,8 @@ export class RequestHost {
 
   #call(ctx: RequestContext, route: RunnableRoute): EncodedReply | Promise<EncodedReply> {
     const result = route.handler(ctx);
-    if (isPromise(result)) return result.then((value) => encodeReply(value, route.options.response));
-    return encodeReply(result, route.options.response);
+    if (isPromise(result)) return result.then((value) => encodeReply(value, ctx, route.options.response));
+    return encodeReply(result, ctx, route.options.response);
   }
 
   #part(ctx: RequestContext, part: "params" | "query" | "headers" | "body"): unknown {
@@ -262,7 +262,7 @@ export class RequestHost {
       try {
         const value = await onError(error, ctx as never);
         if (value !== undefined) {
-          const reply = await encodeReply(value);
+          const reply = await encodeReply(value, ctx);
           if (reply.stream === null) return reply;
           reply.stream.return();
         }

@@ -2,6 +2,7 @@
 import { BYTES_TYPE, type EncodedReply, TEXT_TYPE } from "../../app/encode-reply.ts";
 import { InvalidReplyError } from "../../errors.ts";
 import { CHUNK_BYTES, type FromWorker, STREAM_WINDOW } from "../wire.ts";
+import { StatedLength } from "./stated-length.ts";
 
 /** Pieces are joined only when a source gave so many at once, each within FAST_MS: then it is a matter of microseconds. */
 const FAST_STREAK = 32;
@@ -26,6 +27,7 @@ export class StreamPump {
   readonly #post: Post;
   readonly #hooks: PumpHooks;
   readonly #costUs: number;
+  readonly #length: StatedLength;
   #credit: number = STREAM_WINDOW;
   #waiting: (() => void) | undefined;
   #cancelled = false;
@@ -42,6 +44,7 @@ export class StreamPump {
     this.#costUs = costUs;
     this.#post = post;
     this.#hooks = hooks;
+    this.#length = new StatedLength(reply.headers);
   }
 
   get isEventStream(): boolean {
@@ -79,6 +82,7 @@ export class StreamPump {
         this.#streak = now - asked < FAST_MS ? this.#streak + 1 : 0;
         if (step.done === true) break;
         const piece = typeof step.value === "string" ? step.value : bytesOf(step.value);
+        this.#length.count(piece);
         if (!this.#headSent) this.#head(piece);
         const waits = this.#piece(piece, now);
         if (waits !== undefined) await waits;
@@ -90,6 +94,7 @@ export class StreamPump {
         }
       }
       if (!this.#cancelled) {
+        this.#length.end();
         if (!this.#headSent) this.#head(undefined);
         await this.#flush();
       }
