@@ -290,7 +290,7 @@ describe.each(["pooled", "separate"] as const)("a %s iterable", (form) => {
 
   test("is ended by its timeoutMs, and its finally runs", async () => {
     const made = newWords(2);
-    const items = bodies.counts[form].with({ timeoutMs: 300, maxSize: 1, ...quiet })(made);
+    const items = bodies.counts[form].with({ timeoutMs: 1_500, maxSize: 1, ...quiet })(made);
     await items.next();
     await eventually(() => Atomics.load(made, ENDED) === 1, "the body to end");
     const error = await failure(all(items));
