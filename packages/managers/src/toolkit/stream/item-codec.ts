@@ -26,8 +26,8 @@ const HEAD = 5;
 /** Up to so many characters a loop is faster than a call of native code. */
 const SHORT_TEXT = 24;
 
-/** Instead of a length: the item is of no kind that goes here, and: it is, but there is no room. */
-export const OTHER_KIND = -1;
+/** Instead of a length (any below 0 is none): the item is of no kind that goes here, and: it is, but there is no room. */
+const OTHER_KIND = -1;
 export const NO_ROOM = -2;
 
 /** The ring's bytes, for what is copied as a whole. */
