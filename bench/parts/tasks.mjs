@@ -183,7 +183,9 @@ export const benches = {
       1024: through(count(300_000), ours.numbersOf1024),
       unbounded: through(count(300_000), ours.numbersUnbounded),
       stream: () => itemsPerSecond(count(20_000), () => transferred(streams, count(20_000))),
-      messages: () => messagesPerSecond(count(200_000), messages),
+      messages: () => messagesPerSecond(count(200_000), messages, "number"),
+      nested: through(count(100_000), ours.nested1024),
+      "nested messages": () => messagesPerSecond(count(100_000), messages, "nested"),
     });
     await Promise.all([streams.terminate(), messages.terminate()]);
     const beside = { ReadableStream: samples.stream, "message per item": samples.messages };
@@ -204,6 +206,14 @@ export const benches = {
         { than: "message per item", atLeast: 2 },
       ]),
       sized("unbounded", "unbounded"),
+      figure({
+        id: "tasks.iterable.nested",
+        what: "threadedIterable of nested objects, maxSize 1,024",
+        unit: "items/s",
+        samples: { ours: samples.nested, "message per item": samples["nested messages"] },
+        baseline: "message per item",
+        targets: [{ than: "message per item", atLeast: 2 }],
+      }),
     ];
   },
 };
@@ -253,7 +263,7 @@ async function transferred(worker, items) {
   return stream;
 }
 
-async function messagesPerSecond(items, worker) {
+async function messagesPerSecond(items, worker, kind) {
   const from = performance.now();
   await new Promise((resolve) => {
     let seen = 0;
@@ -263,7 +273,7 @@ async function messagesPerSecond(items, worker) {
       resolve();
     };
     worker.on("message", count);
-    worker.postMessage(items);
+    worker.postMessage({ kind, count: items });
   });
   return (items * 1000) / (performance.now() - from);
 }

@@ -23,8 +23,9 @@ const MAX_CONTAINERS = 32;
 /** A tag and a length. */
 const HEAD = 5;
 
-/** Up to so many characters a loop is faster than a call of native code. */
+/** Up to so many characters a loop writes them faster than a call of native code, and reads them. */
 const SHORT_TEXT = 24;
+const TINY_TEXT = 8;
 
 /** Instead of a length (any below 0 is none): the item is of no kind that goes here, and: it is, but there is no room. */
 const OTHER_KIND = -1;
@@ -241,9 +242,13 @@ export class ItemReader {
         this.#at += 8;
         return this.#view.getFloat64(this.#at - 8, true);
       case ASCII:
-        return this.#text("latin1");
-      case UTF16:
-        return this.#text("utf16le");
+        return this.#ascii(this.#length());
+      case UTF16: {
+        const end = this.#length() + this.#at;
+        const text = this.#bytes.toString("utf16le", this.#at, end);
+        this.#at = end;
+        return text;
+      }
       case BYTES: {
         const length = this.#length();
         const bytes = new Uint8Array(length);
@@ -275,10 +280,21 @@ export class ItemReader {
     return object;
   }
 
-  #text(encoding: "latin1" | "utf16le"): string {
-    const end = this.#length() + this.#at;
-    const text = this.#bytes.toString(encoding, this.#at, end);
+  #ascii(length: number): string {
+    const view = this.#view;
+    let at = this.#at;
+    const end = at + length;
     this.#at = end;
+    if (length > TINY_TEXT) return this.#bytes.toString("latin1", at, end);
+    let text = "";
+    for (; at + 4 <= end; at += 4)
+      text += String.fromCharCode(
+        view.getUint8(at),
+        view.getUint8(at + 1),
+        view.getUint8(at + 2),
+        view.getUint8(at + 3),
+      );
+    for (; at < end; at++) text += String.fromCharCode(view.getUint8(at));
     return text;
   }
 
