@@ -31,12 +31,12 @@ Received: 4
 test("every example of the manual prints what it says, on plain ESM", async () => {
   const script = await bundled("seeds.ts", { bundle: false });
   expect(await runScript(script)).toEqual({ code: 0, stdout: PRINTS });
-});
+}, 60_000);
 
 test("the same on TypeScript, with no build step", async () => {
   const script = fileURLToPath(new URL("./fixtures/seeds.ts", import.meta.url));
   expect(await runTypeScript(script)).toEqual({ code: 0, stdout: PRINTS });
-});
+}, 60_000);
 
 test("the same in a bundle, with the packages in it or beside it", async () => {
   const beside = await bundled("seeds.ts", { external: ["@duck-ts/*"] });
