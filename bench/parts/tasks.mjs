@@ -151,8 +151,10 @@ export const benches = {
     const pool = startPool();
     const piscina = startPiscina(1);
     const calls = count(3_000);
+    const onThatPool = threadedNoop.with({ executor: pool });
     const samples = await alternate(rounds, {
-      ours: () => p50(calls, () => threadedNoop()),
+      ours: () => p50(calls, () => onThatPool()),
+      "default pool": () => p50(calls, () => threadedNoop()),
       "pool.submitTask": () => p50(calls, () => pool.submitTask(noop())),
       "piscina.run": () => p50(calls, piscina.call),
     });
@@ -160,7 +162,7 @@ export const benches = {
     return [
       figure({
         id: "tasks.threaded",
-        what: "One call of a `threaded` no-op at a time, p50",
+        what: "One call of a `threaded` no-op at a time, on the pool that submitTask has, p50",
         unit: "us",
         samples,
         baseline: "pool.submitTask",
@@ -183,7 +185,9 @@ export const benches = {
       1024: through(count(300_000), ours.numbersOf1024),
       unbounded: through(count(300_000), ours.numbersUnbounded),
       stream: () => itemsPerSecond(count(20_000), () => transferred(streams, count(20_000))),
-      messages: () => messagesPerSecond(count(200_000), messages),
+      messages: () => messagesPerSecond(count(200_000), messages, "number"),
+      nested: through(count(100_000), ours.nested1024),
+      "nested messages": () => messagesPerSecond(count(100_000), messages, "nested"),
     });
     await Promise.all([streams.terminate(), messages.terminate()]);
     const beside = { ReadableStream: samples.stream, "message per item": samples.messages };
@@ -204,6 +208,14 @@ export const benches = {
         { than: "message per item", atLeast: 2 },
       ]),
       sized("unbounded", "unbounded"),
+      figure({
+        id: "tasks.iterable.nested",
+        what: "threadedIterable of nested objects, maxSize 1,024",
+        unit: "items/s",
+        samples: { ours: samples.nested, "message per item": samples["nested messages"] },
+        baseline: "message per item",
+        targets: [{ than: "message per item", atLeast: 2 }],
+      }),
     ];
   },
 };
@@ -253,7 +265,7 @@ async function transferred(worker, items) {
   return stream;
 }
 
-async function messagesPerSecond(items, worker) {
+async function messagesPerSecond(items, worker, kind) {
   const from = performance.now();
   await new Promise((resolve) => {
     let seen = 0;
@@ -263,7 +275,7 @@ async function messagesPerSecond(items, worker) {
       resolve();
     };
     worker.on("message", count);
-    worker.postMessage(items);
+    worker.postMessage({ kind, count: items });
   });
   return (items * 1000) / (performance.now() - from);
 }

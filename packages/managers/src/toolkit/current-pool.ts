@@ -1,6 +1,6 @@
 /** Which pool a threaded function runs in when nobody says. */
 import { availableParallelism } from "node:os";
-import { currentThread, lineageLinks, rootShared, type ThreadLink, threadWide } from "@duck-ts/runtime/internal";
+import { currentThread, lineageLinks, rootShared, type ThreadLink } from "@duck-ts/runtime/internal";
 import { newHead } from "../board.ts";
 import { handles } from "../manager.ts";
 import type { Introduction } from "../protocol.ts";
@@ -46,10 +46,18 @@ export function defaultPoolSize(): number {
  * manager was made or forgotten somewhere.
  */
 export function currentPool(): ThreadPoolManager {
+  const version = registryVersion();
+  if (chosen?.version === version && chosen.pool.state === "running") return chosen.pool;
   const open = find(ENTRYPOINT_POOL);
-  if (open !== undefined && (open.state === "running" || open.state === "stopping")) return open;
-  return defaultPool();
+  const usable = open !== undefined && (open.state === "running" || open.state === "stopping");
+  const pool = usable ? open : defaultPool();
+  // An entrypoint's pool that has been closed may be opened again without any manager being made.
+  chosen = usable || open === undefined ? { version, pool } : undefined;
+  return pool;
 }
+
+/** What the last call had, as long as no other can be due. */
+let chosen: { readonly version: number; readonly pool: ThreadPoolManager } | undefined;
 
 /** The process's default pool if it was made already. */
 export function existingDefaultPool(): ThreadPoolManager | undefined {
@@ -98,17 +106,20 @@ function make(): ThreadPoolManager {
   return handleOf(ask<Introduction>({ op: "resolve", kind: "thread", id: DEFAULT_POOL, create }));
 }
 
-type Found = { readonly version: number; readonly pool: ThreadPoolManager | undefined };
-
-const looked = (): Map<string, Found> => threadWide("toolkit-pools", () => new Map());
+/** What was found in this thread, for as long as the registry's version stands. */
+const looked = { version: -1, pools: new Map<string, ThreadPoolManager | undefined>() };
 
 /** The pool of this id that this thread or an ancestor owns. */
 function find(id: string): ThreadPoolManager | undefined {
   const version = registryVersion();
-  const before = looked().get(id);
-  if (before?.version === version) return before.pool;
+  if (version !== looked.version) {
+    looked.version = version;
+    looked.pools.clear();
+  }
+  const before = looked.pools.get(id);
+  if (before !== undefined || looked.pools.has(id)) return before;
   const pool = lookUp(id);
-  looked().set(id, { version, pool });
+  looked.pools.set(id, pool);
   return pool;
 }
 

@@ -1,7 +1,7 @@
 /** What the declaring functions have in common: which functions they take, and the two forms a declared one comes in. */
 import { types } from "node:util";
 import type { Task, TaskCall, TaskFuture, TaskOptions } from "@duck-ts/runtime";
-import { checkPlace, type Place, type SeparateOptions, submitTo, type ThreadedOptions } from "./executor.ts";
+import { type Place, placeWith, type SeparateOptions, submitTo, type ThreadedOptions } from "./executor.ts";
 import { checkIterable, type IterableOptions, ThreadedIterator } from "./threaded-iterator.ts";
 
 /** How a function is found again in another thread, where its place in its module is not enough. */
@@ -101,11 +101,7 @@ export function makeThreaded<A extends unknown[], R, O>(
     asyncCall: run,
     syncCall: (...args: A) => fn(...args),
     call: (...args: A) => task(...args),
-    with(options: O) {
-      const merged = { ...place, options: { ...place.options, ...options } } as Place;
-      checkPlace(merged, `${where}.with`);
-      return makeThreaded<A, R, O>(task, fn, merged, where);
-    },
+    with: (options: O & object) => makeThreaded<A, R, O>(task, fn, placeWith(place, options, `${where}.with`), where),
   }) as ThreadedFunction<A, R, O>;
 }
 
@@ -124,9 +120,8 @@ export function makeIterable<A extends unknown[], T, O>(
     syncCall: (...args: A) => fn(...args),
     call: (...args: A) => task(...args),
     with({ maxSize = options.maxSize, closeTimeoutMs = options.closeTimeoutMs, ...rest }: O & IterableOptions) {
-      const merged = { ...place, options: { ...place.options, ...rest } } as Place;
-      checkPlace(merged, `${where}.with`);
-      return makeIterable<A, T, O>(task, fn, merged, { maxSize, closeTimeoutMs }, where);
+      const there = placeWith(place, rest, `${where}.with`);
+      return makeIterable<A, T, O>(task, fn, there, { maxSize, closeTimeoutMs }, where);
     },
   });
   bodies.set(made, task as unknown as Task<unknown[], Iterable<unknown>>);

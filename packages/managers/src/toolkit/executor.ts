@@ -31,35 +31,41 @@ export interface SeparateOptions extends Omit<ThreadedOptions, "executor" | "tas
   readonly detach?: boolean | undefined;
 }
 
-/** Either of the two places. */
+/** Either of the two places. `options` are what the user gave, `submit` what the executor gets. */
 export type Place =
-  | { readonly separate: false; readonly options: ThreadedOptions }
+  | {
+      readonly separate: false;
+      readonly options: ThreadedOptions;
+      readonly executor: TaskExecutor | undefined;
+      readonly submit: SubmitOptions;
+    }
   | { readonly separate: true; readonly options: SeparateOptions };
 
 const POOLED = ["executor", "taskType", "signal", "timeoutMs", "transfer", "logException"];
 const SEPARATE = ["detach", "signal", "timeoutMs", "transfer", "logException"];
 
 /** @throws TypeError for an option that is not there, or an executor that is none. */
-export function checkPlace(place: Place, where: string): void {
-  const known = place.separate ? SEPARATE : POOLED;
-  if (typeof place.options !== "object" || place.options === null)
-    throw new TypeError(`${where}: expected an object of options.`);
-  for (const name of Object.keys(place.options)) {
+export function placeOf(separate: boolean, options: ThreadedOptions | SeparateOptions, where: string): Place {
+  const known = separate ? SEPARATE : POOLED;
+  if (typeof options !== "object" || options === null) throw new TypeError(`${where}: expected an object of options.`);
+  for (const name of Object.keys(options)) {
     if (!known.includes(name))
       throw new TypeError(`${where}: there is no option ${JSON.stringify(name)}. Known: ${known.join(", ")}.`);
   }
-  if (
-    !place.separate &&
-    place.options.executor !== undefined &&
-    typeof (place.options.executor as Partial<TaskExecutor>).submitTask !== "function"
-  ) {
+  if (separate) return { separate, options };
+  const { executor, ...submit }: ThreadedOptions = options;
+  if (executor !== undefined && typeof (executor as Partial<TaskExecutor>).submitTask !== "function")
     throw new TypeError(`${where}: executor must be a ThreadPoolManager or a ThreadPoolExecutor.`);
-  }
+  return { separate, options, executor, submit };
 }
 
-/** Runs the call where its options say. `caller`: whose frames the error's stack leaves out. */
+/** The same place with other options, or some of them. */
+export function placeWith(place: Place, options: ThreadedOptions | SeparateOptions, where: string): Place {
+  return placeOf(place.separate, { ...place.options, ...options }, where);
+}
+
+/** Runs the call there. `caller`: whose frames the error's stack leaves out. */
 export function submitTo<R>(place: Place, call: TaskCall<R>, caller: (...args: never[]) => unknown): TaskFuture<R> {
   if (place.separate) return submitSeparate(call, place.options, caller);
-  const { executor, ...options } = place.options;
-  return (executor ?? currentPool()).submitTask(call, options);
+  return (place.executor ?? currentPool()).submitTask(call, place.submit);
 }

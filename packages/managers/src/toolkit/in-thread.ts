@@ -9,7 +9,7 @@ import {
   type ThreadedFunction,
   type ThreadedIterableFunction,
 } from "./declaration.ts";
-import { checkPlace, type Place, type SeparateOptions, type ThreadedOptions } from "./executor.ts";
+import { type Place, placeOf, type SeparateOptions, type ThreadedOptions } from "./executor.ts";
 import { originalOf, type RegisteredClass, registeredClassOf, selfOf } from "./registered-classes.ts";
 
 /** The methods of `T` as they look from here: each runs in another thread. Async methods are left out. */
@@ -78,8 +78,7 @@ export function inThread(
   if ((typeof target !== "object" && typeof target !== "function") || target === null)
     throw new TypeError(`inThread() expected an object or a class, got ${target === null ? "null" : typeof target}.`);
   const { separate: alone = false, ...rest } = options;
-  const place = { separate: alone, options: rest } as Place;
-  checkPlace(place, "inThread");
+  const place = placeOf(alone, rest, "inThread");
   const known = registeredClassOf(target);
   if (Object.keys(rest).length > 0) return methodsOf(target, known, place);
   const cache = alone ? separate : pooled;

@@ -1,7 +1,7 @@
 /** One run of an iterable, from the first `next()` to the end of its body: what stands behind a `ThreadedIterator`. */
 import { TaskCancelledError, type TaskFuture, TaskTimeoutError, WorkerCrashedError } from "@duck-ts/runtime";
 import { captureContext, futureInternals, runWithContext, type TaskCall, taskRefOf } from "@duck-ts/runtime/internal";
-import { type Place, submitTo } from "./executor.ts";
+import { type Place, placeWith, submitTo } from "./executor.ts";
 import { Intake, type Waiter } from "./stream/intake.ts";
 import { produce } from "./stream/produce.ts";
 import { NOTHING } from "./stream/ring.ts";
@@ -33,8 +33,9 @@ export class IterableRun {
 
   constructor(call: TaskCall<unknown>, place: Place, options: RunOptions) {
     this.#call = call;
-    const { signal, ...rest } = place.options;
-    this.#place = { ...place, options: rest };
+    const { signal } = place.options;
+    // The pool is not told of it: it would take the task away from a body that has yet to run its `finally`.
+    this.#place = signal === undefined ? place : placeWith(place, { signal: undefined }, "iterable");
     this.#options = options;
     this.#context = captureContext();
     this.#intake = new Intake({

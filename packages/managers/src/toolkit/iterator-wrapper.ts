@@ -1,7 +1,7 @@
 import type { Task, TaskCall } from "@duck-ts/runtime";
 import { toTaskCall } from "@duck-ts/runtime/internal";
 import { bodyOf, type ThreadedIterable, type ThreadedIterableSeparate } from "./declaration.ts";
-import { checkPlace, type Place, type SeparateOptions, type ThreadedOptions } from "./executor.ts";
+import { placeOf, type SeparateOptions, type ThreadedOptions } from "./executor.ts";
 import { checkIterable, type IterableOptions, ThreadedIterator } from "./threaded-iterator.ts";
 
 /** What a wrapper wraps: a declared generator function without arguments, or a call of one with them. */
@@ -24,8 +24,7 @@ export type IterableSource<T> =
 export class IteratorWrapper<T> extends ThreadedIterator<T> {
   constructor(source: IterableSource<T>, options: ThreadedOptions & IterableOptions = {}) {
     const { maxSize, closeTimeoutMs, ...rest } = options;
-    const place: Place = { separate: false, options: rest };
-    checkPlace(place, "IteratorWrapper");
+    const place = placeOf(false, rest, "IteratorWrapper");
     super(callOf(source), place, checkIterable({ maxSize, closeTimeoutMs }, "IteratorWrapper"));
   }
 }
@@ -38,8 +37,7 @@ export class IteratorWrapper<T> extends ThreadedIterator<T> {
 export class IteratorWrapperSeparate<T> extends ThreadedIterator<T> {
   constructor(source: IterableSource<T>, options: SeparateOptions & IterableOptions = {}) {
     const { maxSize, closeTimeoutMs, ...rest } = options;
-    const place: Place = { separate: true, options: rest };
-    checkPlace(place, "IteratorWrapperSeparate");
+    const place = placeOf(true, rest, "IteratorWrapperSeparate");
     super(callOf(source), place, checkIterable({ maxSize, closeTimeoutMs }, "IteratorWrapperSeparate"));
   }
 }

@@ -1,6 +1,6 @@
 /** `threaded` and `threadedSeparate` as standard decorators of methods. */
 import type { TaskFuture } from "@duck-ts/runtime";
-import type { AnyFunction } from "./declaration.ts";
+import { type AnyFunction, refuseAsync } from "./declaration.ts";
 import { inThread } from "./in-thread.ts";
 import { keepOriginal } from "./registered-classes.ts";
 import type { ThreadedIterator } from "./threaded-iterator.ts";
@@ -37,19 +37,19 @@ export function isMethodContext(value: unknown): value is MethodContext {
 
 /** Stands for `inThread(this).method(...)`. */
 export function decorateMethod(
-  method: AnyFunction,
+  method: unknown,
   { name, private: isPrivate }: MethodContext,
-  separate: boolean,
+  decorator: "threaded" | "threadedSeparate",
 ): AnyFunction {
+  refuseAsync(method, `${decorator}()`);
   if (isPrivate || typeof name === "symbol")
     throw new TypeError(
       `A threaded method needs a public name that is a string; ${String(name)} cannot be found from another thread.`,
     );
   const replacement = function (this: object, ...args: unknown[]): unknown {
-    const methods = (separate ? inThread(this, { separate: true }) : inThread(this)) as unknown as Record<
-      string,
-      (...given: unknown[]) => unknown
-    >;
+    const methods = (decorator === "threadedSeparate"
+      ? inThread(this, { separate: true })
+      : inThread(this)) as unknown as Record<string, (...given: unknown[]) => unknown>;
     return methods[name]?.(...args);
   };
   Object.defineProperty(replacement, "name", { value: name, configurable: true });

@@ -1,12 +1,6 @@
-import { declareTask } from "@duck-ts/runtime/internal";
-import {
-  type DeclareOptions,
-  makeIterable,
-  refuseAsync,
-  type ThreadedIterable,
-  type ThreadedIterableSeparate,
-} from "./declaration.ts";
-import { checkPlace, type Place, type SeparateOptions } from "./executor.ts";
+import type { DeclareOptions, ThreadedIterable, ThreadedIterableSeparate } from "./declaration.ts";
+import { declareThreaded } from "./declare-threaded.ts";
+import type { SeparateOptions } from "./executor.ts";
 import type { IterableOptions } from "./threaded-iterator.ts";
 
 /**
@@ -41,16 +35,12 @@ export function threadedIterable<A extends unknown[], T>(
   fn: (...args: A) => Iterable<T>,
   options: DeclareOptions & IterableOptions = {},
 ): ThreadedIterable<A, T> {
-  refuseAsync(fn, "threadedIterable()");
-  const { maxSize, closeTimeoutMs, ...declare } = options;
-  const task = declareTask(fn, declare, threadedIterable);
-  return makeIterable(
-    task as never,
-    fn,
-    { separate: false, options: {} },
-    { maxSize, closeTimeoutMs },
-    "threadedIterable",
-  );
+  return declareThreaded(fn, options, {
+    declare: threadedIterable,
+    where: "threadedIterable",
+    separate: false,
+    iterable: true,
+  }) as ThreadedIterable<A, T>;
 }
 
 /**
@@ -65,10 +55,10 @@ export function threadedIterableSeparate<A extends unknown[], T>(
   fn: (...args: A) => Iterable<T>,
   options: DeclareOptions & IterableOptions & Pick<SeparateOptions, "detach"> = {},
 ): ThreadedIterableSeparate<A, T> {
-  refuseAsync(fn, "threadedIterableSeparate()");
-  const { maxSize, closeTimeoutMs, detach, ...declare } = options;
-  const place: Place = { separate: true, options: detach === undefined ? {} : { detach } };
-  checkPlace(place, "threadedIterableSeparate");
-  const task = declareTask(fn, declare, threadedIterableSeparate);
-  return makeIterable(task as never, fn, place, { maxSize, closeTimeoutMs }, "threadedIterableSeparate");
+  return declareThreaded(fn, options, {
+    declare: threadedIterableSeparate,
+    where: "threadedIterableSeparate",
+    separate: true,
+    iterable: true,
+  }) as ThreadedIterableSeparate<A, T>;
 }

@@ -1,16 +1,6 @@
-import { declareTask } from "@duck-ts/runtime/internal";
-import {
-  type AnyFunction,
-  type Blocking,
-  type DeclareOptions,
-  isGenerator,
-  makeIterable,
-  makeThreaded,
-  refuseAsync,
-  type ThreadedIterableSeparate,
-  type ThreadedSeparate,
-} from "./declaration.ts";
-import { checkPlace, type Place, type SeparateOptions } from "./executor.ts";
+import type { Blocking, DeclareOptions, ThreadedIterableSeparate, ThreadedSeparate } from "./declaration.ts";
+import { declareThreaded } from "./declare-threaded.ts";
+import type { SeparateOptions } from "./executor.ts";
 import { decorateMethod, isMethodContext, type MethodContext, type ThreadedMethod } from "./method-decorator.ts";
 import type { IterableOptions } from "./threaded-iterator.ts";
 
@@ -63,19 +53,11 @@ export function threadedSeparate<This extends object, A extends unknown[], R>(
   context: MethodContext,
 ): ThreadedMethod<This, A, R>;
 export function threadedSeparate(fn: unknown, options: unknown = {}): unknown {
-  refuseAsync(fn, "threadedSeparate()");
-  if (isMethodContext(options)) return decorateMethod(fn as AnyFunction, options, true);
-  const { maxSize, closeTimeoutMs, detach, ...declare } = options as DeclareOptions & IterableOptions & SeparateOptions;
-  const place: Place = { separate: true, options: detach === undefined ? {} : { detach } };
-  checkPlace(place, "threadedSeparate");
-  const body = fn as (...args: unknown[]) => unknown;
-  const task = declareTask(body, declare, threadedSeparate);
-  if (!isGenerator(fn as AnyFunction)) return makeThreaded(task, body, place, "threadedSeparate");
-  return makeIterable(
-    task as never,
-    body as (...args: unknown[]) => Iterable<unknown>,
-    place,
-    { maxSize, closeTimeoutMs },
-    "threadedSeparate",
-  );
+  if (isMethodContext(options)) return decorateMethod(fn, options, "threadedSeparate");
+  return declareThreaded(fn, options, {
+    declare: threadedSeparate,
+    where: "threadedSeparate",
+    separate: true,
+    iterable: false,
+  });
 }

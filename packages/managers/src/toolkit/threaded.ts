@@ -1,20 +1,7 @@
-import { declareTask } from "@duck-ts/runtime/internal";
-import {
-  type AnyFunction,
-  type Blocking,
-  type DeclareOptions,
-  isGenerator,
-  makeIterable,
-  makeThreaded,
-  refuseAsync,
-  type Threaded,
-  type ThreadedIterable,
-} from "./declaration.ts";
-import type { Place } from "./executor.ts";
+import type { Blocking, DeclareOptions, Threaded, ThreadedIterable } from "./declaration.ts";
+import { declareThreaded } from "./declare-threaded.ts";
 import { decorateMethod, isMethodContext, type MethodContext, type ThreadedMethod } from "./method-decorator.ts";
 import type { IterableOptions } from "./threaded-iterator.ts";
-
-const POOLED: Place = { separate: false, options: {} };
 
 /**
  * Makes a blocking function one that runs in the current pool whenever it is called, and can be awaited. Declare it at
@@ -57,17 +44,6 @@ export function threaded<This extends object, A extends unknown[], R>(
   context: MethodContext,
 ): ThreadedMethod<This, A, R>;
 export function threaded(fn: unknown, options: unknown = {}): unknown {
-  refuseAsync(fn, "threaded()");
-  if (isMethodContext(options)) return decorateMethod(fn as AnyFunction, options, false);
-  const { maxSize, closeTimeoutMs, ...declare } = options as DeclareOptions & IterableOptions;
-  const body = fn as (...args: unknown[]) => unknown;
-  const task = declareTask(body, declare, threaded);
-  if (!isGenerator(fn as AnyFunction)) return makeThreaded(task, body, POOLED, "threaded");
-  return makeIterable(
-    task as never,
-    body as (...args: unknown[]) => Iterable<unknown>,
-    POOLED,
-    { maxSize, closeTimeoutMs },
-    "threaded",
-  );
+  if (isMethodContext(options)) return decorateMethod(fn, options, "threaded");
+  return declareThreaded(fn, options, { declare: threaded, where: "threaded", separate: false, iterable: false });
 }

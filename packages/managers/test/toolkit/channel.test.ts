@@ -143,6 +143,13 @@ describe.each(["pooled", "separate"] as const)("a channel from %s producers", (f
     }
   });
 
+  test("refuses an item whose getter throws, gives its place back, and takes the next", async () => {
+    const channel = new FromThreadChannel<unknown>({ maxSize: 2 });
+    expect(await bodies.putsThrowingGetter[form](channel)).toBe("DataNotCloneableError");
+    expect([await channel.get(), await channel.get()]).toEqual([{ row: { n: 1 } }, { row: { m: 3 }, bad: 1 }]);
+    channel.close();
+  });
+
   test("keeps what a producer had put when its thread dies, and stays open for the others", async () => {
     const channel = new FromThreadChannel<number>({ maxSize: 4 });
     const dying = failure(bodies.putsAndDies[form].with(quiet)(channel, 6));

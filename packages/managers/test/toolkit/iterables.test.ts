@@ -151,6 +151,44 @@ describe.each(["pooled", "separate"] as const)("a %s iterable", (form) => {
     expect(await all(bodies.list[form]([1, large, 2]))).toEqual([1, large, 2]);
   });
 
+  test("keeps what a nested item refers to twice, or in a circle, and tells the keys of one item from those of the next", async () => {
+    const shared = { x: 1 };
+    const circle: Record<string, unknown> = { n: 1 };
+    circle.self = circle;
+    const bytes = new Uint8Array([1, 2, 3]);
+    const wide = Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`field${n}`, { n, text: `text ${n}` }]));
+    const values = [
+      { a: shared, b: shared },
+      circle,
+      { user: { name: "ä", tags: [[1], [2, { y: -0 }]] }, at: { x: 0.5 } },
+      { user: { name: "ö", tags: [] }, at: { y: 1 } },
+      { user: { nick: "o" }, at: { y: 2, x: 1 } },
+      { user: { name: "x" }, at: Object.create(null) },
+      { user: { when: new Date(5), big: 10n } },
+      { user: { nick: "after one that went another way" }, at: { y: 3, x: 2 } },
+      { id: 1, blob: bytes },
+      [bytes, bytes.subarray(1)],
+      wide,
+      JSON.parse('{"a":{"__proto__":{"polluted":true}}}'),
+      [{ x: 1 }, { x: 2 }, { y: 3 }],
+    ];
+    const got = (await all(bodies.list[form](values))) as Record<string, unknown>[];
+    expect(got).toEqual(values.map((value) => structuredClone(value)));
+    expect(got[0]?.a).toBe(got[0]?.b);
+    expect(got[1]?.self).toBe(got[1]);
+    const [first, second] = got[9] as unknown as Uint8Array[];
+    expect(first?.buffer).toBe(second?.buffer);
+    expect(Object.keys(got[4]?.at as object)).toEqual(["y", "x"]);
+  });
+
+  test("fails at an item whose getter throws, and ends the body", async () => {
+    const ended = newWords(1);
+    const items = bodies.yieldsThrowingGetter[form].with(quiet)(ended);
+    expect((await items.next()).value).toEqual({ row: { n: 1 } });
+    expect(await failure(items.next())).toBeInstanceOf(DataNotCloneableError);
+    expect(ended[0]).toBe(1);
+  });
+
   test("copies each item when it is yielded", async () => {
     const rows = await all(bodies.reuses[form]());
     expect(rows.map((row) => [row.n, row.nested.n])).toEqual([0, 1, 2, 3, 4].map((n) => [n, n]));
@@ -252,7 +290,7 @@ describe.each(["pooled", "separate"] as const)("a %s iterable", (form) => {
 
   test("is ended by its timeoutMs, and its finally runs", async () => {
     const made = newWords(2);
-    const items = bodies.counts[form].with({ timeoutMs: 300, maxSize: 1, ...quiet })(made);
+    const items = bodies.counts[form].with({ timeoutMs: 1_500, maxSize: 1, ...quiet })(made);
     await items.next();
     await eventually(() => Atomics.load(made, ENDED) === 1, "the body to end");
     const error = await failure(all(items));

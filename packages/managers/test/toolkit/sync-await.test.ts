@@ -11,7 +11,7 @@ import {
   WorkerCrashedError,
 } from "@duck-ts/runtime";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { failure, newGate, reached, thrownBy, within } from "../support/gates.ts";
+import { eventually, failure, newGate, newWords, reached, thrownBy, within } from "../support/gates.ts";
 import { startLoop } from "../support/managers.ts";
 import * as bodies from "./fixtures/bodies.mjs";
 import { leavesNoThread } from "./support/threads.ts";
@@ -61,16 +61,15 @@ describe.each(["pooled", "separate"] as const)("in a %s function", (form) => {
   });
 
   test("syncAwait fails and does not hang when the submitter's thread goes away meanwhile", async () => {
-    const begun = newGate();
+    const [begun, said] = [newGate(), newWords(1)];
     const worker = new Worker(new URL("./fixtures/submitter.mjs", import.meta.url), {
-      workerData: { form, reached: begun },
+      workerData: { form, reached: begun, said },
     });
     onTestFinished(() => void worker.terminate());
     await reached(begun);
     await worker.terminate();
-    // leavesNoThread() below proves it: the separate thread ends, the pool has nothing active.
-    const { threadsOf } = await import("./support/threads.ts");
-    if (form === "separate") expect((await threadsOf("foreign")).length).toBe(0);
+    await eventually(() => Atomics.load(said, 0) !== 0, "the wait to end");
+    expect(said[0], "WorkerCrashedError").toBe(1);
   });
 });
 

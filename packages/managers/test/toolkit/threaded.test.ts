@@ -20,7 +20,8 @@ describe.each(["pooled", "separate"] as const)("a %s function", (form) => {
 
   test("rejects each of 90 failing calls with its own error", async () => {
     const calls = Array.from({ length: 90 }, (_, n) => bodies.fails[form].with(quiet)(n));
-    const errors = await Promise.all(calls.map((call) => failure(call)));
+    const settled = await within(Promise.allSettled(calls), "90 failures", 55_000);
+    const errors = settled.map((one) => (one.status === "rejected" ? one.reason : one));
     expect(errors.map((error) => (error as Error).message)).toEqual(
       Array.from({ length: 90 }, (_, n) => `failure ${n}`),
     );

@@ -1,6 +1,6 @@
 /**
  * How items are written into a ring. Only what arrives exactly as structured clone would deliver it: primitives, byte
- * arrays, and flat plain objects and arrays of primitives (a line, a number, a row). All else goes as a message.
+ * arrays, and plain objects and arrays of such, nested too (a line, a number, a row). All else goes as a message.
  */
 
 const UNDEFINED = 0;
@@ -14,168 +14,213 @@ const UTF16 = 7;
 const BYTES = 8;
 const ARRAY = 9;
 const OBJECT = 10;
-/** An object with the same keys, in the same order, as the one before. */
+/** An object with the same keys, in the same order, as the one in its place in the item before. */
 const SAME_KEYS = 11;
 
-/** Objects and arrays with more fields than this go as messages. */
-const MAX_FIELDS = 64;
+/** Items of more objects and arrays go as messages. */
+const MAX_CONTAINERS = 32;
 
-/** The most bytes a primitive can take; -1: not a primitive that goes here. */
-function boundOf(value: unknown): number {
-  switch (typeof value) {
-    case "number":
-      return 9;
-    case "string":
-      return 5 + 2 * value.length;
-    case "boolean":
-    case "undefined":
-      return 1;
-    default:
-      return value === null ? 1 : -1;
-  }
+/** A tag and a length. */
+const HEAD = 5;
+
+/** Up to so many characters a loop writes them faster than a call of native code, and reads them. */
+const SHORT_TEXT = 24;
+const TINY_TEXT = 8;
+
+/** Instead of a length (any below 0 is none): the item is of no kind that goes here, and: it is, but there is no room. */
+const OTHER_KIND = -1;
+export const NO_ROOM = -2;
+
+/** The ring's bytes, for what is copied as a whole. */
+function bytesOf(view: DataView): Buffer {
+  return Buffer.from(view.buffer as SharedArrayBuffer as unknown as ArrayBuffer, view.byteOffset, view.byteLength);
 }
 
 export class ItemWriter {
   readonly #view: DataView;
   readonly #bytes: Buffer;
-  #keys: readonly string[] = [];
-  #nextKeys: readonly string[] = [];
-  /** The fields that `bound` has seen: a getter is called once, as structured clone would. */
-  #fields: unknown[] = [];
+  /** The keys of the objects of the items before, by their place in the item. */
+  readonly #keys: (readonly string[])[] = [];
+  /** The objects and arrays of this item: one that comes twice is to arrive as one, and a cycle has no end. */
+  readonly #seen: object[] = [];
+  #objects = 0;
   #at = 0;
+  #limit = 0;
+  #failure = 0;
+  #whole = true;
 
   constructor(view: DataView) {
     this.#view = view;
-    this.#bytes = Buffer.from(
-      view.buffer as SharedArrayBuffer as unknown as ArrayBuffer,
-      view.byteOffset,
-      view.byteLength,
-    );
+    this.#bytes = bytesOf(view);
   }
 
-  /** The most bytes `value` can take here, or -1 where it has to go as a message. */
-  bound(value: unknown): number {
-    if (typeof value !== "object" || value === null) return boundOf(value);
-    // One over shared memory is to arrive as the same memory.
-    if (value instanceof Uint8Array) return value.buffer instanceof ArrayBuffer ? 5 + value.byteLength : -1;
-    const isArray = Array.isArray(value);
-    if (!isArray) {
-      const prototype: unknown = Object.getPrototypeOf(value);
-      if (prototype !== Object.prototype && prototype !== null) return -1;
-    }
-    const keys = Object.keys(value);
-    if (keys.length > MAX_FIELDS) return -1;
-    // Holes and named fields of arrays are for structured clone.
-    if (
-      isArray &&
-      (keys.length !== (value as readonly unknown[]).length ||
-        (keys.length > 0 && keys.at(-1) !== String(keys.length - 1)))
-    )
-      return -1;
-    let bound = 5;
-    const same = !isArray && sameKeys(keys, this.#keys);
-    const fields = this.#fields;
-    fields.length = 0;
-    for (const key of keys) {
-      const field = (value as Record<string, unknown>)[key];
-      const size = boundOf(field);
-      if (size < 0 || key === "__proto__") return -1;
-      fields.push(field);
-      bound += size + (isArray || same ? 0 : 5 + 2 * key.length);
-    }
-    this.#nextKeys = same ? this.#keys : keys;
-    return bound;
-  }
-
-  /** Writes what {@link bound} has just been asked about; returns the bytes it took. */
-  write(value: unknown, at: number): number {
+  /** Writes `value` at `at`, and nothing from `limit` on; returns the bytes it took, `OTHER_KIND` or `NO_ROOM`. */
+  write(value: unknown, at: number, limit: number): number {
     this.#at = at;
-    if (typeof value !== "object" || value === null) this.#primitive(value);
-    else if (value instanceof Uint8Array) {
-      this.#head(BYTES, value.byteLength);
-      this.#bytes.set(value, this.#at);
-      this.#at += value.byteLength;
-    } else if (Array.isArray(value)) {
-      this.#head(ARRAY, this.#fields.length);
-      for (const field of this.#fields) this.#primitive(field);
-    } else this.#object();
-    return this.#at - at;
+    this.#limit = limit;
+    this.#objects = 0;
+    this.#seen.length = 0;
+    // The reader never saw the keys that an item brought which did not go here, or whose getter threw.
+    if (!this.#whole) this.#keys.length = 0;
+    this.#whole = false;
+    this.#whole = this.#value(value);
+    return this.#whole ? this.#at - at : this.#failure;
   }
 
-  #object(): void {
-    const keys = this.#nextKeys;
-    if (keys === this.#keys) this.#view.setUint8(this.#at++, SAME_KEYS);
-    else {
-      this.#head(OBJECT, keys.length);
-      for (const key of keys) this.#primitive(key);
-      this.#keys = keys;
+  /** `false`: it cannot go here, and what was written of it is void. */
+  #value(value: unknown): boolean {
+    switch (typeof value) {
+      case "number":
+        return this.#number(value);
+      case "string":
+        return this.#text(value);
+      case "boolean":
+        return this.#tag(value ? TRUE : FALSE);
+      case "undefined":
+        return this.#tag(UNDEFINED);
+      case "object":
+        if (value === null) return this.#tag(NULL);
+        if (value instanceof Uint8Array) return this.#copy(value);
+        if (!this.#isNew(value)) return this.#isOther();
+        return Array.isArray(value) ? this.#array(value) : this.#object(value as Record<string, unknown>);
+      default:
+        return this.#isOther();
     }
-    for (const field of this.#fields) this.#primitive(field);
+  }
+
+  #array(array: readonly unknown[]): boolean {
+    const { length } = array;
+    // A bound for the look at its keys as well: holes and named fields are for structured clone.
+    if (!this.#fits(HEAD + length)) return false;
+    const keys = Object.keys(array);
+    if (keys.length !== length || (length > 0 && keys[length - 1] !== String(length - 1))) return this.#isOther();
+    this.#head(ARRAY, length);
+    for (let i = 0; i < length; i++) if (!this.#value(array[i])) return false;
+    return true;
+  }
+
+  #object(object: Record<string, unknown>): boolean {
+    const prototype: unknown = Object.getPrototypeOf(object);
+    if (prototype !== Object.prototype && prototype !== null) return this.#isOther();
+    const place = this.#objects++;
+    let keys = this.#keys[place];
+    if (keys !== undefined && hasKeys(object, keys)) {
+      if (!this.#tag(SAME_KEYS)) return false;
+    } else {
+      keys = Object.keys(object);
+      if (keys.includes("__proto__")) return this.#isOther();
+      if (!this.#fits(HEAD)) return false;
+      this.#head(OBJECT, keys.length);
+      for (const key of keys) if (!this.#text(key)) return false;
+      this.#keys[place] = keys;
+    }
+    for (const key of keys) if (!this.#value(object[key])) return false;
+    return true;
+  }
+
+  #copy(value: Uint8Array): boolean {
+    // One over shared memory is to arrive as the same memory, two over the same memory as two over the same.
+    if (!(value.buffer instanceof ArrayBuffer) || !this.#isNew(value.buffer)) return this.#isOther();
+    if (!this.#fits(HEAD + value.byteLength)) return false;
+    this.#head(BYTES, value.byteLength);
+    this.#bytes.set(value, this.#at);
+    this.#at += value.byteLength;
+    return true;
+  }
+
+  #number(value: number): boolean {
+    if (!this.#fits(9)) return false;
+    if ((value | 0) === value && !Object.is(value, -0)) {
+      this.#view.setUint8(this.#at, INT);
+      this.#view.setInt32(this.#at + 1, value, true);
+      this.#at += 5;
+    } else {
+      this.#view.setUint8(this.#at, DOUBLE);
+      this.#view.setFloat64(this.#at + 1, value, true);
+      this.#at += 9;
+    }
+    return true;
+  }
+
+  #text(text: string): boolean {
+    const { length } = text;
+    if (!this.#fits(HEAD + length)) return false;
+    // As many bytes in UTF-8 as it has characters: ASCII, which is written and read at memcpy's speed.
+    if (length <= SHORT_TEXT ? this.#shortAscii(text) : Buffer.byteLength(text) === length) {
+      this.#head(ASCII, length);
+      if (length > SHORT_TEXT) this.#bytes.write(text, this.#at, "latin1");
+      this.#at += length;
+      return true;
+    }
+    if (!this.#fits(HEAD + 2 * length)) return false;
+    this.#head(UTF16, 2 * length); // not UTF-8: a lone surrogate must arrive as it is
+    this.#bytes.write(text, this.#at, "utf16le");
+    this.#at += 2 * length;
+    return true;
+  }
+
+  /** Puts the characters to where they belong behind the head; `false`: one of them is not ASCII. */
+  #shortAscii(text: string): boolean {
+    const begin = this.#at + HEAD;
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i);
+      if (code > 127) return false;
+      this.#bytes[begin + i] = code;
+    }
+    return true;
+  }
+
+  #tag(tag: number): boolean {
+    if (!this.#fits(1)) return false;
+    this.#view.setUint8(this.#at++, tag);
+    return true;
   }
 
   #head(tag: number, length: number): void {
     this.#view.setUint8(this.#at, tag);
     this.#view.setUint32(this.#at + 1, length, true);
-    this.#at += 5;
+    this.#at += HEAD;
   }
 
-  #primitive(value: unknown): void {
-    switch (typeof value) {
-      case "number":
-        if ((value | 0) === value && !Object.is(value, -0)) {
-          this.#view.setUint8(this.#at, INT);
-          this.#view.setInt32(this.#at + 1, value, true);
-          this.#at += 5;
-        } else {
-          this.#view.setUint8(this.#at, DOUBLE);
-          this.#view.setFloat64(this.#at + 1, value, true);
-          this.#at += 9;
-        }
-        return;
-      case "string":
-        // As many bytes in UTF-8 as it has characters: ASCII, which is written and read at memcpy's speed.
-        if (Buffer.byteLength(value) === value.length) {
-          this.#head(ASCII, value.length);
-          this.#bytes.write(value, this.#at, "latin1");
-          this.#at += value.length;
-        } else {
-          this.#head(UTF16, value.length * 2); // not UTF-8: a lone surrogate must arrive as it is
-          this.#bytes.write(value, this.#at, "utf16le");
-          this.#at += value.length * 2;
-        }
-        return;
-      case "boolean":
-        this.#view.setUint8(this.#at++, value ? TRUE : FALSE);
-        return;
-      default:
-        this.#view.setUint8(this.#at++, value === null ? NULL : UNDEFINED);
-    }
+  #isNew(container: object): boolean {
+    const seen = this.#seen;
+    return seen.length < MAX_CONTAINERS && !seen.includes(container) && seen.push(container) > 0;
+  }
+
+  #fits(bytes: number): boolean {
+    if (this.#at + bytes <= this.#limit) return true;
+    this.#failure = NO_ROOM;
+    return false;
+  }
+
+  #isOther(): false {
+    this.#failure = OTHER_KIND;
+    return false;
   }
 }
 
-function sameKeys(a: readonly string[], b: readonly string[]): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
+/** Whether these are its keys, in this order. Makes no list of them, as Object.keys would. */
+function hasKeys(object: object, keys: readonly string[]): boolean {
+  let at = 0;
+  for (const key in object) if (keys[at++] !== key) return false;
+  return at === keys.length;
 }
 
 export class ItemReader {
   readonly #view: DataView;
   readonly #bytes: Buffer;
-  #keys: readonly string[] = [];
+  readonly #keys: (readonly string[])[] = [];
+  #objects = 0;
   #at = 0;
 
   constructor(view: DataView) {
     this.#view = view;
-    this.#bytes = Buffer.from(
-      view.buffer as SharedArrayBuffer as unknown as ArrayBuffer,
-      view.byteOffset,
-      view.byteLength,
-    );
+    this.#bytes = bytesOf(view);
   }
 
   read(at: number): unknown {
     this.#at = at;
+    this.#objects = 0;
     return this.#value();
   }
 
@@ -196,12 +241,8 @@ export class ItemReader {
       case DOUBLE:
         this.#at += 8;
         return this.#view.getFloat64(this.#at - 8, true);
-      case ASCII: {
-        const end = this.#length() + this.#at;
-        const text = this.#bytes.toString("latin1", this.#at, end);
-        this.#at = end;
-        return text;
-      }
+      case ASCII:
+        return this.#ascii(this.#length());
       case UTF16: {
         const end = this.#length() + this.#at;
         const text = this.#bytes.toString("utf16le", this.#at, end);
@@ -225,7 +266,7 @@ export class ItemReader {
         const length = this.#length();
         const keys: string[] = [];
         for (let i = 0; i < length; i++) keys.push(this.#value() as string);
-        this.#keys = keys;
+        this.#keys[this.#objects] = keys;
         return this.#fields();
       }
       default:
@@ -235,8 +276,26 @@ export class ItemReader {
 
   #fields(): Record<string, unknown> {
     const object: Record<string, unknown> = {};
-    for (const key of this.#keys) object[key] = this.#value();
+    for (const key of this.#keys[this.#objects++] as readonly string[]) object[key] = this.#value();
     return object;
+  }
+
+  #ascii(length: number): string {
+    const view = this.#view;
+    let at = this.#at;
+    const end = at + length;
+    this.#at = end;
+    if (length > TINY_TEXT) return this.#bytes.toString("latin1", at, end);
+    let text = "";
+    for (; at + 4 <= end; at += 4)
+      text += String.fromCharCode(
+        view.getUint8(at),
+        view.getUint8(at + 1),
+        view.getUint8(at + 2),
+        view.getUint8(at + 3),
+      );
+    for (; at < end; at++) text += String.fromCharCode(view.getUint8(at));
+    return text;
   }
 
   #length(): number {

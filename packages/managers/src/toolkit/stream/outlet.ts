@@ -132,21 +132,20 @@ export class Outlet {
    * @throws DataNotCloneableError; the place is given back then.
    */
   publish(value: unknown): void {
-    if (this.#ring.write(this.#seq, value)) {
-      this.#seq = (this.#seq + 1) >>> 0;
-      if (Atomics.load(this.#words, CONSUMER_WAITS) === 1) this.wakeConsumer();
-      return;
-    }
     try {
-      const transfer: Transferable[] = [];
-      const encoded = encodeValue(value, transfer, "item");
-      this.#post([this.#seq, encoded.value, encoded.specials], transfer);
+      if (this.#ring.write(this.#seq, value)) {
+        if (Atomics.load(this.#words, CONSUMER_WAITS) === 1) this.wakeConsumer();
+      } else {
+        const transfer: Transferable[] = [];
+        const encoded = encodeValue(value, transfer, "item");
+        this.#post([this.#seq, encoded.value, encoded.specials], transfer);
+        Atomics.add(this.#own, PUBLISHED, 1);
+      }
     } catch (cause) {
       this.unreserve();
       throw cause instanceof DataNotCloneableError ? cause : explainNotCloneable(value, "item", { cause });
     }
     this.#seq = (this.#seq + 1) >>> 0;
-    Atomics.add(this.#own, PUBLISHED, 1);
   }
 
   /** Makes the consumer look again, if it waits. */

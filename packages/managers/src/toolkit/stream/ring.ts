@@ -1,8 +1,8 @@
-import { ItemReader, ItemWriter } from "./item-codec.ts";
+import { ItemReader, ItemWriter, NO_ROOM } from "./item-codec.ts";
 import { PUBLISHED, READ, RING_HEAD_WORDS, WRITTEN } from "./words.ts";
 
 /**
- * A ring of bytes in shared memory with one writer and one reader: where the small, flat items of a stream go. An item
+ * A ring of bytes in shared memory with one writer and one reader: where the small, plain items of a stream go. An item
  * is there for the reader in the moment it is written, whatever the writer's thread does next; a message per item would
  * cost five times as much, and messages that wait to be sent together would wait for a body that stands still.
  *
@@ -15,7 +15,7 @@ const SKIP = 0xffffffff;
 export function newRing(maxSize: number): Int32Array {
   // A short window needs no long ring; what does not fit goes as a message.
   const wanted = maxSize === 0 ? 1024 : Math.min(maxSize, 1024);
-  const bytes = 2 ** Math.ceil(Math.log2(Math.max(1024, wanted * 128)));
+  const bytes = 2 ** Math.ceil(Math.log2(Math.max(1024, wanted * 256)));
   return new Int32Array(new SharedArrayBuffer(RING_HEAD_WORDS * 4 + bytes));
 }
 
@@ -36,24 +36,28 @@ export class RingWriter {
 
   /** `false`: the item is of no kind that goes here, or there is no room for it now. */
   write(seq: number, value: unknown): boolean {
-    const bound = this.#items.bound(value);
-    if (bound < 0) return false;
-    const entry = (HEADER + bound + 7) & ~7;
-    if (entry > this.#size >> 1) return false;
     const at = this.#written & (this.#size - 1);
+    const free = this.#size - ((this.#written - Atomics.load(this.#words, READ)) >>> 0);
     const rest = this.#size - at;
-    const used = (this.#written - Atomics.load(this.#words, READ)) >>> 0;
-    const skip = entry > rest ? rest : 0;
-    if (used + skip + entry > this.#size) return false;
+    let begin = at;
+    let length = this.#writeItem(value, at, Math.min(free, rest));
+    if (length === NO_ROOM && free > rest) {
+      begin = 0;
+      length = this.#writeItem(value, 0, free - rest);
+    }
+    if (length < 0) return false;
+    const skip = begin === at ? 0 : rest;
     if (skip > 0) this.#view.setUint32(at, SKIP, true);
-    const begin = skip > 0 ? 0 : at;
-    const length = this.#items.write(value, begin + HEADER);
     this.#view.setUint32(begin, length, true);
     this.#view.setUint32(begin + 4, seq, true);
     this.#written = (this.#written + skip + ((HEADER + length + 7) & ~7)) >>> 0;
     Atomics.add(this.#words, PUBLISHED, 1);
     Atomics.store(this.#words, WRITTEN, this.#written | 0);
     return true;
+  }
+
+  #writeItem(value: unknown, begin: number, room: number): number {
+    return room < HEADER ? NO_ROOM : this.#items.write(value, begin + HEADER, begin + room);
   }
 }
 

@@ -3,16 +3,19 @@
  * block for each producing thread, made by that thread and followed by its ring.
  */
 
+/** Words in a line of a processor's cache. What two threads write all the time shares none with what they only read. */
+const LINE = 16;
+
 /** Items that were begun and not yet taken. Whoever produces takes a place here first, so the bound is exact. */
 export const COUNT = 0;
-export const STATE = 1;
+export const STATE: number = LINE;
 /** 1: the consumer waits and wants to be told of the next item. */
-export const CONSUMER_WAITS = 2;
+export const CONSUMER_WAITS: number = LINE + 1;
 /** Producing threads that wait for a place. */
-export const BLOCKED = 3;
+export const BLOCKED: number = LINE + 2;
 /** Iterables only: whether the body has begun. */
-export const LIFE = 4;
-const STREAM_WORDS = 8;
+export const LIFE: number = LINE + 3;
+const STREAM_WORDS = 2 * LINE;
 
 export const OPEN = 0;
 export const CLOSED = 1;
@@ -28,13 +31,13 @@ export const FINALLY_THREW = 3;
 
 /** Words at the head of a ring: bytes read and written (both only grow, and wrap at 2^32). */
 export const READ = 0;
-export const WRITTEN = 1;
+export const WRITTEN: number = LINE;
 /** Places taken, and items handed over: they differ while one item is in the making. */
-export const RESERVED = 2;
-export const PUBLISHED = 3;
+export const RESERVED: number = LINE + 1;
+export const PUBLISHED: number = LINE + 2;
 /** 1: this producer waits for a place. */
-export const WAITS = 4;
-export const RING_HEAD_WORDS = 8;
+export const WAITS: number = LINE + 3;
+export const RING_HEAD_WORDS: number = 2 * LINE;
 
 export function newStreamWords(): Int32Array {
   return new Int32Array(new SharedArrayBuffer(STREAM_WORDS * 4));

@@ -36,7 +36,19 @@ export function runScript(file: string, ...args: readonly string[]): Promise<Ran
   return runNode([path, ...args], dirname(path));
 }
 
-export function runNode(args: readonly string[], cwd: string, env: NodeJS.ProcessEnv = {}): Promise<Ran> {
+/** Runs a TypeScript file as it is. The loader is found where the packages find theirs. */
+export function runTypeScript(path: string, args: readonly string[] = [], withinMs?: number): Promise<Ran> {
+  const packages = join(root, "packages/runtime/");
+  const loader = import.meta.resolve("tsx", `file://${packages}src/index.ts`);
+  return runNode(["--import", loader, path, ...args], packages, {}, withinMs);
+}
+
+export function runNode(
+  args: readonly string[],
+  cwd: string,
+  env: NodeJS.ProcessEnv = {},
+  withinMs = 60_000,
+): Promise<Ran> {
   const child = spawn(process.execPath, [...args], {
     cwd,
     stdio: ["ignore", "pipe", "pipe"],
@@ -50,11 +62,16 @@ export function runNode(args: readonly string[], cwd: string, env: NodeJS.Proces
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     stderr += text;
   });
-  const killer = setTimeout(() => child.kill("SIGKILL"), 15_000);
+  let killed = false;
+  const killer = setTimeout(() => {
+    killed = child.kill("SIGKILL");
+  }, withinMs);
   return new Promise((resolve, reject) => {
     child.on("close", (code) => {
       clearTimeout(killer);
-      if (stderr !== "" && code !== 0) reject(new Error(`${args.join(" ")} ended with ${code}: ${stderr}`));
+      if (killed)
+        reject(new Error(`${args.join(" ")} had not ended after ${withinMs} ms. It had printed:\n${stdout}${stderr}`));
+      else if (stderr !== "" && code !== 0) reject(new Error(`${args.join(" ")} ended with ${code}: ${stderr}`));
       else resolve({ code, stdout });
     });
   });
