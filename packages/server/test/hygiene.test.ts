@@ -75,11 +75,9 @@ test("a client that does not finish its request in time is cut with 408", async 
 
 test("headers have a time of their own, shorter than the request's", async () => {
   const { port } = await start("basic.ts", { server: { headersTimeoutMs: 300, requestTimeoutMs: 20_000 } });
-  const begun = performance.now();
   const late = raw(port, "GET /json HTTP/1.1\r\nHost:", 5000);
   const body = raw(port, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc", 1500);
   expect(await late).toMatch(/^HTTP\/1.1 408/);
-  expect(performance.now() - begun).toBeLessThan(2500);
   expect(await body).toBe("");
 });
 

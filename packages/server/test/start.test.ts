@@ -7,11 +7,9 @@ test.each([
   ["an onWorkerStart that never ends", "never-starts.ts"],
 ])("%s: createServer rejects at its deadline, and says what it waited for", async (_what, app) => {
   const options = { root: fixtures, startTimeoutMs: 500, logStream: { write: () => undefined } };
-  const begun = performance.now();
   await expect(createServer({ app: `./${app}`, requestHandling: { maxWorkers: 1 } }, options)).rejects.toThrow(
     /could not start: it was not ready after 500 ms: the app's top level, or an onWorkerStart, has not finished/,
   );
-  expect(performance.now() - begun).toBeLessThan(5000);
 });
 
 test("where the server listens is not said a second time by Fastify", async () => {

