@@ -104,8 +104,7 @@ export type BlockingWait = {
 export function blockUntil(wait: BlockingWait): boolean {
   const boxes = mailboxes();
   const { bell } = boxes;
-  let patience =
-    wait.onPatienceLost === undefined ? Number.POSITIVE_INFINITY : performance.now() + (wait.patienceMs ?? 0);
+  let patience: number | undefined;
   let spun = false;
   if (boxes.depth++ === 0) Atomics.store(bell, BLOCKED, 1);
   try {
@@ -114,6 +113,7 @@ export function blockUntil(wait: BlockingWait): boolean {
       const heard = Atomics.load(bell, 0);
       if (takeUntil(wait.done, heard)) return true;
       const now = performance.now();
+      patience ??= wait.onPatienceLost === undefined ? Number.POSITIVE_INFINITY : now + (wait.patienceMs ?? 0);
       if (now >= wait.deadline) return false;
       if (now >= patience) {
         patience = Number.POSITIVE_INFINITY;
@@ -123,7 +123,7 @@ export function blockUntil(wait: BlockingWait): boolean {
       const until = Math.min(wait.deadline, patience);
       if (!spun) {
         spun = true; // once a wait: who was woken for something else need not look again
-        if (spinOn(bell, heard, until)) continue;
+        if (spinOn(bell, heard, now, until)) continue;
       }
       Atomics.wait(bell, 0, heard, until === Number.POSITIVE_INFINITY ? undefined : Math.max(0, until - now));
     }

@@ -14,8 +14,8 @@ const SPIN_MS = 0.05;
 /** What looking in vain costs, in answers that came in time. */
 const MISS_COST = 32;
 const MOST_CREDIT = 128;
-const FIRST_PAUSE = 32;
-const LONGEST_PAUSE = 4096;
+const FIRST_PAUSE = 16;
+const LONGEST_PAUSE = 256;
 /** Looks at the bell between two looks at the clock. */
 const LOOKS = 32;
 /** A lease that its holder did not give back, because it was terminated, ends by itself after so many milliseconds. */
@@ -35,14 +35,13 @@ const account = (): Account =>
 const MOST_LEASES = 8;
 
 /** Looks at `bell` until it says something else than `heard`, if that is worth while. `until`: when the wait is over anyway. */
-export function spinOn(bell: Doorbell, heard: number, until: number): boolean {
+export function spinOn(bell: Doorbell, heard: number, from: number, until: number): boolean {
   const own = account();
   if (own.leases < 1) return false;
   if (own.pause > 0) {
     own.pause -= 1;
     return false;
   }
-  const from = performance.now();
   const { words } = rootShared();
   const lease = SPIN_LEASES + (threadId % own.leases);
   const held = Atomics.load(words, lease);
