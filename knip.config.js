@@ -19,6 +19,8 @@ export default {
     ".": {
       entry: ["scripts/*.mjs", "test/**/*.{test,test-d}.ts", "test/**/fixtures/**"],
       project: ["scripts/*.mjs", "test/**/*.{ts,mts,js,mjs}"],
+      // What test/packed imports is installed by scripts/packed.mjs, in another folder.
+      ignore: ["test/packed/**"],
       // Linked at the root for the tests and the examples in the docs, whichever of them they import.
       ignoreDependencies: [/^@duck-ts\//],
     },

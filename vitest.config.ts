@@ -3,7 +3,8 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["packages/*/test/**/*.test.ts", "test/**/*.test.ts"],
-    exclude: ["**/node_modules/**", "**/dist/**", "**/fixtures/**"],
+    // test/packed is for scripts/packed.mjs: it holds only where the packages are installed as a user installs them.
+    exclude: ["**/node_modules/**", "**/dist/**", "**/fixtures/**", "test/packed/**"],
     // One process a test file: whatever a test leaves in its process (threads, handles) stays its own.
     pool: "forks",
     maxWorkers: 2,

@@ -5,6 +5,7 @@
 // The build, and what only reads files, is cached by turbo. The tests always run: a race that did not show last time is
 // no proof. They run alone, since they measure time.
 import { spawn } from "node:child_process";
+import { runPacked } from "./packed.mjs";
 import { closingLine, runTests } from "./test.mjs";
 import { root, tool } from "./tool.mjs";
 
@@ -19,21 +20,17 @@ const checks = [
 
 const args = process.argv.slice(2);
 const withTests = !args.includes("--no-tests");
+const filters = args.filter((arg) => arg !== "--no-tests");
 const summary = [];
 
 await step("build", "build");
 await inPairs(checks, ([title, task]) => step(title, `//#${task}`));
 
-let counts = { passed: 0, failed: 0, skipped: 0 };
+const counts = { passed: 0, failed: 0, skipped: 0 };
 if (withTests) {
-  console.log("\n=== tests");
-  const started = performance.now();
-  const tests = runTests(
-    args.filter((arg) => arg !== "--no-tests"),
-    { printClosing: false },
-  );
-  counts = tests;
-  record("tests", tests.ok, started);
+  suite("tests", runTests);
+  // What was asked for by name is looked at here; what is published is looked at whole.
+  if (filters.length === 0) suite("tests on the packed packages", runPacked);
 }
 
 console.log("\n=== summary");
@@ -42,10 +39,18 @@ for (const { title, ok, took } of summary) console.log(`${ok ? "ok    " : "FAILE
 const broken = summary.filter(({ ok }) => !ok);
 // The last line counts tests, and every other check that failed as one failure more, so it never says "0 failed"
 // of a run that failed.
-const failedChecks = broken.filter(({ title }) => title !== "tests").length;
+const failedChecks = broken.filter(({ title }) => !title.startsWith("tests")).length;
 console.log();
 if (withTests) console.log(closingLine({ ...counts, failed: counts.failed + failedChecks }));
 process.exit(broken.length === 0 ? 0 : 1);
+
+function suite(title, runs) {
+  console.log(`\n=== ${title}`);
+  const started = performance.now();
+  const { ok, ...found } = runs(filters, { printClosing: false });
+  for (const [what, number] of Object.entries(found)) counts[what] += number;
+  record(title, ok, started);
+}
 
 function record(title, ok, started) {
   const took = `${((performance.now() - started) / 1000).toFixed(1)} s`;

@@ -9,15 +9,15 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { root, tool } from "./tool.mjs";
 
-/** Runs the suite; `printClosing: false` leaves the closing line to the caller. */
-export function runTests(args, { printClosing = true } = {}) {
-  const cache = join(root, "node_modules/.cache/tests");
+/** Runs the suite of the folder `home`; `printClosing: false` leaves the closing line to the caller. */
+export function runTests(args, { printClosing = true, home = root } = {}) {
+  const cache = join(home, "node_modules/.cache/tests");
   const report = join(cache, `report-${process.pid}.json`);
   mkdirSync(cache, { recursive: true });
 
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-  const { status } = spawnSync(process.execPath, [tool("vitest"), "run", ...reporters, ...args], {
-    cwd: root,
+  const { status } = spawnSync(process.execPath, [tool("vitest", "vitest", home), "run", ...reporters, ...args], {
+    cwd: home,
     stdio: ["ignore", "inherit", "inherit"],
   });
 

@@ -53,9 +53,14 @@ describe.skipIf(executablePath === undefined)("the demo in a browser", () => {
       "/render",
       async (page) => {
         await page.click("input[type=image]", { position: { x: 200, y: 90 } });
-        await page.waitForFunction(
-          `location.search.includes("at.x") && document.querySelector("input[type=image]").complete !== false`,
-        );
+        await page.waitForURL(/at\.x=/);
+        // An image button has no `complete`: another image of the same address says when, and that, it was drawn.
+        const drawn = `(async (src) => {
+          const image = Object.assign(new Image(), { src });
+          await image.decode();
+          return image.naturalWidth;
+        })(document.querySelector("input[type=image]").src)`;
+        expect(await page.evaluate<number>(drawn)).toBe(960);
       },
     ],
     [

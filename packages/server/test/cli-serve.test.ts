@@ -95,11 +95,55 @@ describe("duck-ts serve, a process of its own", () => {
     expect(await text()).toBe("two");
   });
 
+  it.each([
+    ["production", { detail: "The server failed." }],
+    ["development", { detail: "a secret", stack: expect.stringContaining("src/app.ts:2:") }],
+  ])("tells the client of a 500 in %s what it may know", async (mode, expected) => {
+    const files = { "src/app.ts": app(`get("/", () => { throw new Error("a secret"); })`) };
+    const command = new Command(appFolder(files), ["serve", "--port", "0"], { NODE_ENV: mode });
+    const {
+      type: _type,
+      title: _title,
+      status,
+      requestId: _id,
+      ...rest
+    } = (await (await fetch(await command.url())).json()) as Record<string, unknown>;
+    expect([status, rest]).toEqual([500, expected]);
+  });
+
+  it("takes --config, --host and --log-level", async () => {
+    const folder = appFolder({
+      "src/app.ts": app(`get("/", ({ log }) => { log.debug("in detail"); return "x"; })`),
+      "deploy/live.config.mjs": `export default { app: "../src/app.ts", log: { level: "error" } }`,
+    });
+    const argv = ["--config", "deploy/live.config.mjs", "--host", "127.0.0.4", "--log-level", "debug"];
+    const command = serve(folder, ...argv);
+    expect(await command.url()).toMatch(/^http:\/\/127\.0\.0\.4:/);
+    await fetch(await command.url());
+    expect(await command.said(/^in detail$/)).toMatchObject({ level: 20 });
+  });
+
   it("shows .ts lines in the stack of a failing handler", async () => {
     const command = serve(appFolder({ "src/app.ts": app(`get("/", () => {\n  throw new Error("here");\n})`) }));
     expect((await fetch(await command.url())).status).toBe(500);
     const { err } = (await command.said(/handler failed/)) as { err: { stack: string } };
     expect(err.stack).toContain("src/app.ts:3:9");
+  });
+});
+
+describe("duck-ts, a process of its own", () => {
+  it.each<[string, string[], number, RegExp, RegExp]>([
+    ["its version", ["--version"], 0, /^\d+\.\d+\.\d+\S*\n$/, /^$/],
+    ["what it can do", ["--help"], 0, /duck-ts serve[\s\S]*duck-ts routes/, /^$/],
+    ["what serve can be told", ["serve", "--help"], 0, /--config[\s\S]*--workers[\s\S]*--log-level/, /^$/],
+    ["the app's routes", ["routes"], 0, /^GET {2}\/hello\/:name\n$/, /^$/],
+    ["that there is no such command", ["sreve"], 2, /^$/, /^duck-ts: There is no command "sreve"/],
+    ["that there is no such option", ["serve", "--prot", "1"], 2, /^$/, /^duck-ts: There is no option "--prot"/],
+  ])("says %s", async (_what, argv, code, stdout, stderr) => {
+    const command = new Command(appFolder(hello), argv);
+    expect(await command.exited).toBe(code);
+    expect(command.lines.map(({ msg }) => `${msg}\n`).join("")).toMatch(stdout);
+    expect(command.stderr).toMatch(stderr);
   });
 });
 

@@ -178,6 +178,12 @@ describe("duck-ts serve", () => {
     ["no app", {}, [], /app: found nothing, expected the file of the app's module/],
     ["a config file that is not there", {}, ["--config", "no.ts"], /--config: found "no.ts", and no such file/],
     [
+      "a config file that exports null",
+      { ...appFiles, "duck.config.ts": "export default null" },
+      [],
+      /duck\.config\.ts cannot be used:\n {2}found null, expected a configuration object/,
+    ],
+    [
       "a config file that does not compile",
       { "duck.config.ts": "export default {" },
       [],
@@ -224,6 +230,16 @@ describe("duck-ts serve", () => {
       "duck-ts: Could not start. No request thread was ready after 0.02 s: the app's top level, or an onWorkerStart, has not finished.\n",
     );
   });
+
+  it.each(["serve", "routes"])(
+    "%s ends with code 1 over a config file that never ends, and says so",
+    async (command) => {
+      const never = { ...appFiles, "duck.config.ts": "await new Promise(() => {}); export default {}" };
+      const { io, written } = fakeProcess(temporaryFolder(never));
+      expect(await run([command], { ...io, startDeadlineMs: 500 }, fakeServer().load)).toBe(1);
+      expect(written.stderr).toMatch(/duck\.config\.ts was not imported after 0.5 s: its top level has not finished\./);
+    },
+  );
 
   it.each(["SIGTERM", "SIGINT"] as const)("drains on %s and exits 0", async (signal) => {
     const { io, signals, exited } = fakeProcess(
@@ -356,6 +372,13 @@ describe("duck-ts routes", () => {
     const { io, written } = fakeProcess(temporaryFolder({ "src/app.ts": "export default { fetch() {} }" }));
     expect(await run(["routes"], io)).toBe(0);
     expect(written.stdout).toBe("ALL  /*  fetch-style app: it routes by itself\n");
+  });
+
+  it("ends with code 1 over an app whose import never ends, and says so", async () => {
+    const app = "await new Promise(() => {}); export default { fetch() {} }";
+    const { io, written } = fakeProcess(temporaryFolder({ "src/app.ts": app }));
+    expect(await run(["routes"], { ...io, startDeadlineMs: 500 })).toBe(1);
+    expect(written.stderr).toMatch(/The app was not imported after 0.5 s: its top level has not finished\./);
   });
 
   it.each([

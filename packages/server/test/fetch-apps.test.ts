@@ -1,6 +1,6 @@
 import { definePlugin } from "@duck-ts/server";
 import { expect, test } from "vitest";
-import { fixtures, start } from "./support/server.ts";
+import { fixtures, gate, start } from "./support/server.ts";
 
 test.each(["hono-app.ts", "h3-app.ts"])("%s runs on the pool unchanged", async (app) => {
   const { at } = await start(app);
@@ -32,6 +32,7 @@ test("h3's errors keep their status", async () => {
 });
 
 test("a blocking fetch app does not keep others waiting", async () => {
+  gate.fill(0);
   const { at } = await start("hono-app.ts");
   await fetch(at);
   let over = false;
@@ -40,6 +41,8 @@ test("a blocking fetch app does not keep others waiting", async () => {
   });
   for (let i = 0; i < 5; i++) expect((await fetch(at)).status).toBe(200);
   expect(over).toBe(false);
+  Atomics.store(gate, 1, 1);
+  Atomics.notify(gate, 1);
   expect(await (await blocked).text()).toBe("blocked");
 });
 

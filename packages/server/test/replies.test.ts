@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { start } from "./support/server.ts";
+import { raw, start } from "./support/server.ts";
 
 const server = (): ReturnType<typeof start> => start("basic.ts");
 
@@ -61,17 +61,45 @@ test("an HttpError is a problem with its details; another error is a 500 that sa
   expect(lines.some((line) => JSON.stringify(line).includes("Error: secret"))).toBe(true);
 });
 
-test.each(["/split", "/bad-status", "/body-on-204", "/response-schema", "/circular", "/a-function", "/bad-chunk"])(
-  "%s cannot be sent: a 500 and a line in the log",
-  async (path) => {
-    const { at, lines } = await server();
-    const response = await fetch(at + path);
-    expect(response.status).toBe(500);
-    expect(response.headers.get("set-cookie")).toBeNull();
-    expect(await response.json()).toMatchObject({ status: 500 });
-    expect(lines.some((line) => line["msg"] === "A handler failed")).toBe(true);
-  },
-);
+test("an error that is returned is one that is thrown, and a thrown object says its message", async () => {
+  const { at } = await server();
+  const returned = await fetch(`${at}/returned-error`);
+  expect([returned.status, await returned.json()]).toEqual([
+    409,
+    expect.objectContaining({ detail: "returned, not thrown" }),
+  ]);
+  const secret = await fetch(`${at}/returned-secret`);
+  expect([secret.status, await secret.text()]).toEqual([500, expect.not.stringContaining("secret")]);
+  const thrown = await fetch(`${at}/thrown-object`);
+  expect([thrown.status, await thrown.json()]).toEqual([
+    404,
+    expect.objectContaining({ detail: "as some libraries do" }),
+  ]);
+});
+
+test.each([
+  "/split",
+  "/bad-status",
+  "/body-on-204",
+  "/response-schema",
+  "/circular",
+  "/a-function",
+  "/bad-chunk",
+  "/blob",
+])("%s cannot be sent: a 500 and a line in the log", async (path) => {
+  const { at, lines } = await server();
+  const response = await fetch(at + path);
+  expect(response.status).toBe(500);
+  expect(response.headers.get("set-cookie")).toBeNull();
+  expect(await response.json()).toMatchObject({ status: 500 });
+  expect(lines.some((line) => line["msg"] === "A handler failed")).toBe(true);
+});
+
+test("a 304 has its headers and no body", async () => {
+  const { port } = await start("surface.ts");
+  const answer = await raw(port, "GET /not-modified HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  expect(answer).toMatch(/^HTTP\/1\.1 304 Not Modified\r\netag: "one"\r\n[\s\S]*\r\n\r\n$/);
+});
 
 test("HEAD has the head of GET and no body", async () => {
   const { at } = await server();

@@ -88,3 +88,32 @@ test("an app's route wins over a management path", async () => {
   const { at } = await start("basic.ts", { management: { health: "/text" } });
   expect(await (await fetch(`${at}/text`)).text()).toBe("plain");
 });
+
+test("put, patch, del, head, options and route() make routes of their methods", async () => {
+  const { at } = await start("surface.ts");
+  for (const method of ["GET", "PUT", "PATCH", "DELETE", "POST"]) {
+    expect(await (await fetch(`${at}/any`, { method })).json()).toEqual({ method });
+  }
+  const head = await fetch(`${at}/any`, { method: "HEAD" });
+  expect([head.status, head.headers.get("x-from")]).toEqual([200, "a route of its own"]);
+  const options = await fetch(`${at}/any`, { method: "OPTIONS" });
+  expect([options.headers.get("allow"), await options.json()]).toEqual(["ANYTHING", { mine: true }]);
+});
+
+test("the path comes first, then the method, then the limits, then the schemas", async () => {
+  const { at } = await start("surface.ts");
+  const status = async (method: string, path: string, body: string, type = "application/json"): Promise<number> =>
+    (await fetch(at + path, { method, body, headers: { "content-type": type } })).status;
+  const large = `{"b":"${"x".repeat(200)}"}`;
+  expect(await status("POST", "/nowhere", large)).toBe(404);
+  expect(await status("PUT", "/small", large)).toBe(405);
+  expect(await status("POST", "/small", large)).toBe(413);
+  expect(await status("POST", "/small", "<b/>", "application/xml")).toBe(415);
+  expect(await status("POST", "/small", '{"b":1}')).toBe(400);
+  expect(await status("POST", "/small", '{"a":1}')).toBe(200);
+});
+
+test("ctx.url is the path and query that the client sent", async () => {
+  const { at } = await start("surface.ts");
+  expect(await (await fetch(`${at}/url?a=%20b&c`)).json()).toEqual({ url: "/url?a=%20b&c" });
+});

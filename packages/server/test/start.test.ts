@@ -1,6 +1,8 @@
-import { createServer } from "@duck-ts/server";
+import { readFileSync } from "node:fs";
+import { get } from "node:https";
+import { createServer, definePlugin } from "@duck-ts/server";
 import { expect, test } from "vitest";
-import { fixtures, gate, start, until } from "./support/server.ts";
+import { fixtures, gate, raw, start, until } from "./support/server.ts";
 
 test.each([
   ["an import that never ends", "loops-on-import.ts"],
@@ -48,4 +50,56 @@ test("a reload whose threads hang while they start leaves the old ones in servic
   await expect(server.reload()).rejects.toThrow(/could not start: it was not ready after 2000 ms/);
   expect(await (await fetch(`${server.at}/quick`)).text()).toBe("quick");
   expect((await fetch(`${server.at}/readyz`)).status).toBe(200);
+});
+
+test("TLS: key and certificate from files or as text; plain HTTP on that port is not answered", async () => {
+  const file = (name: string): string => `${fixtures}tls/${name}.pem`;
+  const ca = readFileSync(file("cert"), "utf8");
+  for (const https of [
+    { key: "./tls/key.pem", cert: "./tls/cert.pem" },
+    { key: readFileSync(file("key"), "utf8"), cert: ca },
+  ]) {
+    const server = await start("surface.ts", { server: { https } });
+    expect(server.at).toMatch(/^https:/);
+    const body = await new Promise<string>((resolve, reject) => {
+      const asked = get(`${server.at}/whoami`, { ca }, async (response) =>
+        resolve((await response.toArray()).join("")),
+      );
+      asked.on("error", reject);
+    });
+    expect(JSON.parse(body)).toMatchObject({ kind: "request" });
+    expect(await raw(server.port, "GET /whoami HTTP/1.1\r\nHost: a\r\n\r\n")).not.toContain("request");
+  }
+});
+
+test("a connection that is kept is closed when it has been idle for keepAliveTimeoutMs", async () => {
+  const server = await start("surface.ts", { server: { keepAliveTimeoutMs: 100 } });
+  const answer = await raw(server.port, "GET /url HTTP/1.1\r\nHost: a\r\n\r\n", 10_000);
+  expect(answer).toMatch(/200 OK[\s\S]*\{"url":"\/url"\}$/);
+});
+
+test("the management paths are for clients of this machine that no proxy has sent, unless expose says otherwise", async () => {
+  const proxied = { "x-forwarded-for": "6.6.6.6" };
+  const usual = await start("surface.ts");
+  for (const path of ["/healthz", "/readyz", "/metrics"]) {
+    expect((await fetch(usual.at + path)).status).toBe(200);
+    expect((await fetch(usual.at + path, { headers: proxied })).status).toBe(404);
+    expect((await fetch(usual.at + path, { headers: { forwarded: "for=6.6.6.6" } })).status).toBe(404);
+  }
+  const open = await start("surface.ts", { management: { expose: "all", metrics: false, health: "/alive" } });
+  expect((await fetch(`${open.at}/alive`, { headers: proxied })).status).toBe(200);
+  expect((await fetch(`${open.at}/healthz`)).status).toBe(404);
+  expect((await fetch(`${open.at}/metrics`)).status).toBe(404);
+});
+
+test("a plugin's server side is given the resolved configuration", async () => {
+  let seen: unknown;
+  const plugin = definePlugin({
+    name: "curious",
+    server(_fastify, config) {
+      seen = [config.server.host, config.requestHandling.maxWorkers, config.requestHandling.timeoutMs];
+    },
+  });
+  await start("surface.ts", { plugins: [plugin] });
+  expect(seen).toEqual(["127.0.0.1", 2, 30_000]);
 });

@@ -61,3 +61,21 @@ test("a body above the limit is a 413, whether it says its length or not", async
   } as RequestInit);
   expect(chunked.status).toBe(413);
 });
+
+test("headers are checked, and reach the handler as their schema made them", async () => {
+  const { at } = await start("surface.ts");
+  const good = await fetch(`${at}/headers`, { method: "POST", headers: { "X-Count": "7", "x-more": "y" } });
+  expect(await good.json()).toEqual({ "x-count": 7 });
+  const bad = await fetch(`${at}/headers`, { method: "POST", headers: { "x-count": "many" } });
+  expect([bad.status, await bad.json()]).toEqual([
+    400,
+    expect.objectContaining({ details: { issues: [expect.objectContaining({ in: "headers", path: ["x-count"] })] } }),
+  ]);
+});
+
+test("a route's own bodyLimitBytes wins over the server's, whether it is larger or smaller", async () => {
+  const { at } = await start("surface.ts", { server: { bodyLimitBytes: 1000 } });
+  expect((await post(`${at}/small`, `{"a":1,"b":"${"x".repeat(100)}"}`)).status).toBe(413);
+  expect((await post(`${at}/checked`, `{"a":1,"b":"${"x".repeat(1000)}"}`)).status).toBe(413);
+  expect(await (await post(`${at}/large`, "x".repeat(2_000_000), "text/plain")).json()).toBe(2_000_000);
+});

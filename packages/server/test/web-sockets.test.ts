@@ -67,16 +67,20 @@ test("the death of its thread closes the socket with 1012, and the server goes o
 
 test("the close callback hears the code, whoever closed, and 1006 where nobody said goodbye", async () => {
   const server = await start("sockets.ts", { requestHandling: { maxWorkers: 1 } });
+  // A client hears of its end before the callback does, so the next one waits until that is over, too.
+  const over = (): Promise<void> => until(() => server.stats().active === 0);
   const first = await client(`${server.at}/room/x`);
   first.socket.send("bye");
   await first.closed;
+  await over();
   const second = await client(`${server.at}/room/x`);
   second.socket.close(4002);
   await second.closed;
+  await over();
   const third = await client(`${server.at}/room/x`);
   third.socket.terminate();
   await third.closed;
-  await until(() => server.stats().active === 0);
+  await over();
   expect(await (await fetch(`${server.at}/closed-with`)).json()).toEqual([4001, 4002, 1006]);
 });
 

@@ -20,6 +20,11 @@ const clicked = view.extend({
 /** A number as print has it, with a real minus. */
 const written = (value: number): string => value.toPrecision(9).replace("-", "−");
 
+const nearer = (zoom: number) =>
+  zoom === 1
+    ? "the whole of it."
+    : markup`${Math.round(zoom).toLocaleString("en")} times nearer than the whole. <a href="/render">Back to the whole</a>`;
+
 const asQuery = ({ x, y, zoom }: View): string => `x=${x}&y=${y}&zoom=${zoom}`;
 
 /** This thread's own loop, started by the render plugin. It takes tasks of the type "render" only. */
@@ -45,7 +50,7 @@ export const render = [
       body: markup`<div class="stack">
 <form><figure>
 <input type="image" name="at" alt="The Mandelbrot set; a click goes nearer" width="${imageSize.width}" height="${imageSize.height}" src="/render/image.png?${asQuery(shown)}">
-<figcaption>Centre ${written(shown.x)} ${shown.y < 0 ? "−" : "+"} ${written(Math.abs(shown.y))} i, ${Math.round(shown.zoom).toLocaleString("en")} times nearer than the whole. <a href="/render">Back to the whole</a></figcaption>
+<figcaption>Centre ${written(shown.x)} ${shown.y < 0 ? "−" : "+"} ${written(Math.abs(shown.y))} i, ${nearer(shown.zoom)}</figcaption>
 </figure>
 <input type="hidden" name="x" value="${shown.x}"><input type="hidden" name="y" value="${shown.y}"><input type="hidden" name="zoom" value="${shown.zoom}"><input type="hidden" name="shownWidth" value="${imageSize.width}">
 </form>

@@ -84,6 +84,10 @@ function encodeBody(
     return { status, contentType: as(TEXT_TYPE), headers, body: String(text), stream: null };
   }
   if (typeof value === "object") {
+    // JSON would make `{}` of both, which is never what was meant.
+    if (value instanceof Error) throw value;
+    if (value instanceof Blob)
+      throw new InvalidReplyError("A Blob cannot be sent as it is: return blob.stream() or new Response(blob).");
     if (isHtml(value)) return { status, contentType: as(HTML_TYPE), headers, body: value.html, stream: null };
     if (value instanceof Uint8Array) return { status, contentType: as(BYTES_TYPE), headers, body: value, stream: null };
     if (value instanceof ArrayBuffer) {

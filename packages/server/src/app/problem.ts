@@ -31,7 +31,7 @@ export function problem(status: number, detail?: string, more: Partial<Problem> 
  */
 export function problemOf(error: unknown, development: boolean, requestId: string): Problem {
   const status = statusOf(error);
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   const details: unknown = (error as { details?: unknown } | null)?.details;
   if (status < 500) {
     return problem(status, message, details === undefined ? { requestId } : { details, requestId });
@@ -42,6 +42,13 @@ export function problemOf(error: unknown, development: boolean, requestId: strin
     ...(error instanceof Error && error.stack !== undefined ? { stack: error.stack } : {}),
     requestId,
   });
+}
+
+/** Libraries throw plain objects with a `message`, too. */
+function messageOf(error: unknown): string | undefined {
+  if (typeof error !== "object" || error === null) return String(error);
+  const { message } = error as { message?: unknown };
+  return typeof message === "string" ? message : undefined;
 }
 
 /** The status that an error asks for: an HttpError's, or a 4xx or 5xx in `status` or `statusCode` as libraries do; else 500. */

@@ -25,13 +25,13 @@ export interface CookieOptions {
 }
 
 /** An answer with its status and headers; made by `reply()`, never by hand. */
-export class Reply<T = unknown> {
-  readonly status: number;
+export class Reply<T = unknown, S extends number = number> {
+  readonly status: S;
   readonly body: T;
   readonly headers: ReplyHeaders | undefined;
   readonly #cookies: string[] = [];
 
-  constructor(status: number, body: T, headers?: ReplyHeaders) {
+  constructor(status: S, body: T, headers?: ReplyHeaders) {
     this.status = status;
     this.body = body;
     this.headers = headers;
@@ -60,12 +60,18 @@ export class Reply<T = unknown> {
  * console.log(created.status);
  * ```
  */
-export function reply<T = undefined>(status: number, body?: T, headers?: ReplyHeaders): Reply<T> {
+export function reply<T = undefined, const S extends number = number>(
+  status: S,
+  body?: T,
+  headers?: ReplyHeaders,
+): Reply<T, S> {
   return new Reply(status, body as T, headers);
 }
 
+type RedirectStatus = 301 | 302 | 303 | 307 | 308;
+
 /** Answers with a redirect, 302 unless `status` says 301, 303, 307 or 308. */
-export function redirect(location: string | URL, status: 301 | 302 | 303 | 307 | 308 = 302): Reply<null> {
+export function redirect(location: string | URL, status: RedirectStatus = 302): Reply<null, RedirectStatus> {
   return new Reply(status, null, { location: encodeLocation(String(location)) });
 }
 

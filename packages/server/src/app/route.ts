@@ -4,7 +4,7 @@ import type { Context } from "./context.ts";
 import type { FileBody } from "./file.ts";
 import { type PathSegment, parsePath } from "./path.ts";
 import type { Html, Reply } from "./reply.ts";
-import type { ResponseData, RouteSchemas } from "./schema.ts";
+import type { NamedStatus, ResponseData, RouteSchemas } from "./schema.ts";
 import type { WebSocketHandlers, WebSocketOptions } from "./web-socket.ts";
 
 /** The methods a route can have; `*` is all of them. */
@@ -30,21 +30,25 @@ export interface RouteOptions extends RouteSchemas {
   readonly streamBody?: boolean;
 }
 
-type Sendable =
-  | FileBody
-  | Html
-  | Reply
-  | Response
-  | Uint8Array
-  | ReadableStream
-  | NodeJS.ReadableStream
-  | null
-  | undefined;
+type Sendable = FileBody | Html | Response | Uint8Array | ReadableStream | NodeJS.ReadableStream | null | undefined;
 type Streamable = AsyncIterable<string | Uint8Array> | Iterator<string | Uint8Array, unknown, undefined>;
 
-/** What a handler may return: data (as its `response` schema has it), or one of the special kinds. */
+type Answer<O> = ResponseData<O> | Exclude<Sendable, null | undefined> | Streamable;
+
+/** The statuses that a `response` schema says nothing about, unless it is a record that names them. */
+type OtherStatus =
+  | (204 | 205)
+  | (300 | 301 | 302 | 303 | 304 | 305 | 307 | 308)
+  | (400 | 401 | 402 | 403 | 404 | 405 | 406 | 407 | 408 | 409 | 410 | 411 | 412 | 413 | 414 | 415 | 416 | 417 | 418)
+  | (421 | 422 | 423 | 424 | 425 | 426 | 428 | 429 | 431 | 451 | 499)
+  | (500 | 501 | 502 | 503 | 504 | 505 | 506 | 507 | 508 | 510 | 511);
+
+/**
+ * What a handler may return: data (as its `response` schema has it), or one of the special kinds. A `reply()` of a
+ * status that the schema is not about may carry anything.
+ */
 export type HandlerResult<O> = "response" extends keyof O
-  ? ResponseData<O> | Exclude<Sendable, null | undefined> | Streamable
+  ? Answer<O> | Reply<Answer<O>> | Reply<unknown, Exclude<OtherStatus, NamedStatus<O>>>
   : unknown;
 
 /** A handler: may block, may be async, may be a generator. */

@@ -28,6 +28,9 @@ export type QueryOf<O> = O extends { query: infer S } ? OutputOf<S, never> : Raw
 export type HeadersOf<O> = O extends { headers: infer S } ? OutputOf<S, never> : RawHeaders;
 export type BodyOf<O> = O extends { body: infer S } ? OutputOf<S, never> : unknown;
 
+/** The statuses that a record of `response` schemas names. */
+export type NamedStatus<O> = O extends { response: infer S } ? (S extends z.ZodType ? never : keyof S) : never;
+
 /** The data a handler may return as it is, given its `response` schema. */
 export type ResponseData<O> = O extends { response: infer S }
   ? S extends z.ZodType

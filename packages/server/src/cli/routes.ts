@@ -2,6 +2,7 @@ import { AppLoadError, prepareApp } from "../app-loader/index.ts";
 import { resolveConfig } from "../config/index.ts";
 import type { Command } from "./arguments.ts";
 import { findConfiguration } from "./configuration.ts";
+import { inTime } from "./in-time.ts";
 import type { CommandIo } from "./io.ts";
 
 /** One line of the list. */
@@ -15,10 +16,15 @@ interface ListedRoute {
 /** `duck-ts routes`: imports the app on this thread, which serves nobody, and lists what it declares. */
 export async function routes(command: Extract<Command, { name: "routes" }>, io: CommandIo): Promise<number> {
   process.setSourceMapsEnabled(true);
-  const found = await findConfiguration({ cwd: io.cwd, file: command.config, env: io.env });
+  const found = await findConfiguration({ ...io, file: command.config });
   const config = resolveConfig(found.config, { root: found.root, file: found.file, env: io.env });
   const prepared = await prepareApp({ root: config.root, app: config.app });
-  const listed = listRoutes(await importApp(prepared.url, config.app), config.app);
+  const app = await inTime(
+    importApp(prepared.url, config.app),
+    io.startDeadlineMs,
+    (waited) => `The app was not imported after ${waited}: its top level has not finished.`,
+  );
+  const listed = listRoutes(app, config.app);
   io.stdout.write(command.json ? `${JSON.stringify(listed, null, 2)}\n` : table(listed));
   return 0;
 }

@@ -3,9 +3,9 @@ import { mapStacksInThreads } from "../app-loader/source-maps.ts";
 import { type DuckConfig, type ResolvedConfig, resolveConfig } from "../config/index.ts";
 import type { Command } from "./arguments.ts";
 import { findConfiguration } from "./configuration.ts";
+import { inTime } from "./in-time.ts";
 import type { CommandIo } from "./io.ts";
 import { handleSignals } from "./signals.ts";
-import { StartTimeoutError } from "./start-timeout-error.ts";
 import { type StartUp, summaryLine, summaryText } from "./summary.ts";
 
 /** Of a server, what the command uses. */
@@ -56,7 +56,7 @@ export async function serve(
   );
 
   try {
-    const found = await findConfiguration({ cwd: io.cwd, file: command.config, env: io.env });
+    const found = await findConfiguration({ ...io, file: command.config });
     const resolved = resolveConfig(found.config, {
       root: found.root,
       file: found.file,
@@ -65,7 +65,12 @@ export async function serve(
     });
     config = resolved;
     const makeServer = await loading;
-    const made = await inTime(makeServer(found.config, { resolved }), io.startDeadlineMs);
+    const made = await inTime(
+      makeServer(found.config, { resolved }),
+      io.startDeadlineMs,
+      (waited) =>
+        `No request thread was ready after ${waited}: the app's top level, or an onWorkerStart, has not finished.`,
+    );
     server = made;
     const url = await made.listen();
     const routes = made.stats().routes.length;
@@ -75,25 +80,6 @@ export async function serve(
     stop();
     // Threads and half a server may be left: they end with the process, which the entry sees to.
     throw error;
-  }
-}
-
-/** The app's top level and `onWorkerStart` are anybody's code: where they never end, neither would the start. */
-async function inTime<T>(starting: Promise<T>, deadlineMs: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      reject(
-        new StartTimeoutError(
-          `No request thread was ready after ${deadlineMs / 1000} s: the app's top level, or an onWorkerStart, has not finished.`,
-        ),
-      );
-    }, deadlineMs);
-  });
-  try {
-    return await Promise.race([starting, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

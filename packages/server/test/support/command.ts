@@ -1,20 +1,22 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, symlinkSync } from "node:fs";
-import { join } from "node:path";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 import { temporaryFolder } from "./temporary-folder.ts";
 
-const server = fileURLToPath(new URL("../..", import.meta.url));
+/** Where the package is: this one, or the one that is installed where these tests have been copied to. */
+const server = dirname(createRequire(import.meta.url).resolve("@duck-ts/server/package.json"));
+const zod = dirname(createRequire(join(server, "package.json")).resolve("zod/package.json"));
 
 /** A folder with an app in it, where the built package is installed by a link. */
 export function appFolder(files: Readonly<Record<string, string>>): string {
   const folder = temporaryFolder({ "package.json": `{ "type": "module" }`, ...files });
   mkdirSync(join(folder, "node_modules/@duck-ts"), { recursive: true });
   symlinkSync(server, join(folder, "node_modules/@duck-ts/server"));
-  symlinkSync(join(server, "node_modules/zod"), join(folder, "node_modules/zod"));
+  symlinkSync(zod, join(folder, "node_modules/zod"));
   return folder;
 }
 

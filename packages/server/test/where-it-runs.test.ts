@@ -1,0 +1,82 @@
+/** Which thread runs what: user code on request threads alone, and one that is held holds up nobody else. */
+import { beforeEach, expect, test } from "vitest";
+import { gate, start, until } from "./support/server.ts";
+
+const [ENTERED, OPEN, , ABORTED] = [0, 1, 2, 3] as const;
+const [IMPORTED_ON_MAIN, STOPPED, BEGUN] = [10, 11, 12] as const;
+beforeEach(() => void gate.fill(0));
+const open = (): void => {
+  Atomics.store(gate, OPEN, 1);
+  Atomics.notify(gate, OPEN);
+};
+const thread = async (url: string): Promise<{ kind: string; name: string }> =>
+  (await (await fetch(url)).json()) as { kind: string; name: string };
+
+test("handlers run on request threads, and main does not so much as import the app", async () => {
+  const { at } = await start("surface.ts");
+  expect(await thread(`${at}/whoami`)).toEqual({ kind: "request", name: expect.stringMatching(/^request-\d+$/) });
+  expect(await thread(`${at}/whoami-async`)).toMatchObject({ kind: "request" });
+  expect(gate[IMPORTED_ON_MAIN]).toBe(0);
+});
+
+test('a route that says run: "main" runs there, and the others of its app do not', async () => {
+  const { at } = await start("surface-on-main.ts");
+  expect(await thread(`${at}/main`)).toEqual({ kind: "main" });
+  expect(await thread(`${at}/pool`)).toEqual({ kind: "request" });
+});
+
+test.each(["waits", "computes", "runs a command"])(
+  "while a handler that %s holds its thread, the other routes are answered as before",
+  async (way) => {
+    const server = await start("surface.ts", { requestHandling: { maxWorkers: 2 } });
+    await until(() => server.stats().workers.ready === 2);
+    let over = false;
+    const held = thread(`${server.at}/hold/${way}`).finally(() => {
+      over = true;
+    });
+    await until(() => gate[ENTERED] === 1);
+    const others = new Set<string>();
+    for (let i = 0; i < 50; i++) others.add((await thread(`${server.at}/whoami`)).name);
+    const all = await Promise.all(Array.from({ length: 50 }, () => thread(`${server.at}/await/5`)));
+    for (const { name } of all) others.add(name);
+    expect(over).toBe(false);
+    open();
+    expect([...others]).not.toContain((await held).name);
+  },
+);
+
+test("a handler that blocks is not put on a thread where others await", async () => {
+  const server = await start("surface.ts", { requestHandling: { maxWorkers: 2 } });
+  await until(() => server.stats().workers.ready === 2);
+  // Once it is known that they await, they share one thread.
+  for (let i = 0; i < 5; i++) await thread(`${server.at}/await/1`);
+  gate.fill(0);
+  const awaiting = Array.from({ length: 10 }, () => thread(`${server.at}/await/200`));
+  await until(() => gate[BEGUN] === 10);
+  const held = thread(`${server.at}/hold/waits`);
+  await until(() => gate[ENTERED] === 1);
+  // The gate is shut: one of them on that thread would wait for ever.
+  const names = (await Promise.all(awaiting)).map(({ name }) => name);
+  open();
+  expect(names).not.toContain((await held).name);
+});
+
+test("a client that goes away aborts the handler's signal", async () => {
+  const { at } = await start("surface.ts");
+  const leave = new AbortController();
+  const answer = fetch(`${at}/leave`, { signal: leave.signal }).catch(() => "left");
+  await until(() => gate[ENTERED] === 1);
+  expect(gate[ABORTED]).toBe(0);
+  leave.abort();
+  expect(await answer).toBe("left");
+  await until(() => gate[ABORTED] === 1);
+});
+
+test("onWorkerStop runs in each thread that is let go of, and not in one that has ended by itself", async () => {
+  const server = await start("surface.ts", { requestHandling: { maxWorkers: 2 } });
+  expect((await fetch(`${server.at}/exit`)).status).toBe(502);
+  await until(() => server.stats().workers.ready === 2);
+  expect(gate[STOPPED]).toBe(0);
+  expect(await server.close()).toEqual({ forced: false });
+  expect(gate[STOPPED]).toBe(2);
+});
