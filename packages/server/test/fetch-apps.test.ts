@@ -1,6 +1,6 @@
 import { definePlugin } from "@duck-ts/server";
 import { expect, test } from "vitest";
-import { fixtures, gate, start } from "./support/server.ts";
+import { fixtures, gate, raw, start, until } from "./support/server.ts";
 
 test.each(["hono-app.ts", "h3-app.ts"])("%s runs on the pool unchanged", async (app) => {
   const { at } = await start(app);
@@ -54,6 +54,22 @@ test("a plain { fetch } is an app: every method and path, large bodies, errors",
   });
   expect((await (await fetch(`${at}/big`)).arrayBuffer()).byteLength).toBe(3_000_000);
   expect((await fetch(`${at}/throws`)).status).toBe(500);
+});
+
+test("TRACE, which no web Request can be, is a 405 and no failure of the app", async () => {
+  const { port, lines } = await start("fetch-app.ts");
+  expect(await raw(port, "TRACE /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")).toMatch(/^HTTP\/1\.1 405/);
+  expect(lines.some(({ level }) => Number(level) >= 50)).toBe(false);
+});
+
+test("a fetch app that never ends is told of by the path that was asked for", async () => {
+  const { at, lines } = await start("fetch-app.ts", { requestHandling: { timeoutMs: 200 } });
+  const late = await fetch(`${at}/forever?x=1`);
+  expect([late.status, await late.json()]).toEqual([
+    504,
+    expect.objectContaining({ detail: "GET /forever took longer than 200 ms." }),
+  ]);
+  await until(() => lines.some(({ msg }) => String(msg).includes("GET /forever held it past its deadline")));
 });
 
 test("management paths and plugins' routes come before an app that takes every path", async () => {

@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { connect } from "node:net";
+import { connect as connectTls } from "node:tls";
 import { beforeEach, expect, test } from "vitest";
 import { gate, raw, start, until } from "./support/server.ts";
 
@@ -25,6 +27,22 @@ test("close() finishes what is running, refuses what comes on kept connections, 
   expect([answered.status, answered.headers.get("connection")]).toEqual([200, "close"]);
   expect(await closing).toEqual({ forced: false });
   await expect(fetch(`${server.at}/quick`)).rejects.toThrow();
+});
+
+test.each(["http", "https"])("close() does not wait for %s connections that never said a word", async (scheme) => {
+  // Told as it happened: browsers connect in advance, and each such connection made SIGTERM last shutdownTimeoutMs.
+  const https = { key: "./tls/key.pem", cert: "./tls/cert.pem" };
+  const server = await start("faults.ts", {
+    server: { shutdownTimeoutMs: 10_000, ...(scheme === "https" ? { https } : {}) },
+  });
+  const silent =
+    scheme === "https"
+      ? connectTls({ port: server.port, host: "127.0.0.1", rejectUnauthorized: false })
+      : connect(server.port, "127.0.0.1");
+  await once(silent, scheme === "https" ? "secureConnect" : "connect");
+  const ended = once(silent, "close");
+  expect(await server.close()).toEqual({ forced: false });
+  await ended;
 });
 
 test("at shutdownTimeoutMs what is left is ended by force", async () => {

@@ -173,12 +173,7 @@ export class Dispatcher {
     if (abort) this.#custody.callOff(request, "timeout");
     request.abandoned = true;
     this.#custody.abandoned++;
-    this.#answers.fail(
-      request,
-      504,
-      `${route.info.method} ${route.info.path} took longer than ${route.timeoutMs} ms.`,
-      "timeout",
-    );
+    this.#answers.fail(request, 504, `${request.what} took longer than ${route.timeoutMs} ms.`, "timeout");
   }
 
   /** Answers what has waited too long for a thread. */

@@ -1,6 +1,7 @@
 /** A request as main holds it, from the moment it is complete enough to be placed until its worker is done with it. */
 import type { Readable } from "node:stream";
 import type { ContentType } from "../app/encode-reply.ts";
+import { pathOf } from "../app/path.ts";
 import type { BodyFeed } from "./body-feed.ts";
 import type { STREAMED_BODY } from "./envelope.ts";
 import type { RouteCost } from "./route-cost.ts";
@@ -139,6 +140,12 @@ export class InFlight {
     this.sink = sink;
     this.arrivedAt = arrivedAt;
     this.socket = socket;
+  }
+
+  /** What it asked for, in words: by its route, and where the app routes by itself, by its path. */
+  get what(): string {
+    const { kind, path } = this.route.info;
+    return `${this.method} ${kind === "fetch" ? pathOf(this.url) : path}`;
   }
 
   /** May it be run a second time after it was begun? RFC 9110 9.2.1: GET and HEAD are safe. */

@@ -31,7 +31,7 @@ export class Removals implements WatchdogActions {
 
   kill(link: WorkerLink, culprit: InFlight | undefined, reason: "timeout" | "stuck"): void {
     const { log, idOf } = this.#options.settings;
-    const route = culprit === undefined ? "its handler" : `${culprit.route.info.method} ${culprit.route.info.path}`;
+    const route = culprit === undefined ? "its handler" : culprit.what;
     log.warn(
       { worker: link.name, route, reason, requestId: culprit === undefined ? undefined : idOf(culprit) },
       `Request thread ${link.name} is terminated: ${route} held it past its deadline.`,

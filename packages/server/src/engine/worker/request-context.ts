@@ -153,12 +153,16 @@ export class RequestContext implements Context<string, RouteOptions> {
         init.duplex = "half";
       } else if (body instanceof Uint8Array) init.body = body as Uint8Array<ArrayBuffer>;
     }
+    if (NO_REQUEST.has(method)) throw new HttpError(405, `A web Request cannot have the method ${method}.`);
     const request = new Request(`${secure ? "https" : "http"}://${host}${target}`, init);
     // Not given to the constructor: following a signal costs it 40 microseconds, and few handlers ask for it.
     Object.defineProperty(request, "signal", { get: () => this.signal });
     return request;
   }
 }
+
+/** The Fetch standard forbids them. */
+const NO_REQUEST: ReadonlySet<string> = new Set(["TRACE", "CONNECT", "TRACK"]);
 
 const ABORTED = {
   "client-gone": "The client has gone away",
