@@ -62,6 +62,15 @@ export function start(data: unknown): void {
     // In a microtask: the answer leaves first, since this thread may be ended as soon as it has said so.
     if (draining) queueMicrotask(tellIfDrained);
   };
+  const forget = (words: board.Words, received: number): void => {
+    const sent = Atomics.load(words, board.PORT_SENT);
+    const lost = sent - received;
+    // Below 0: this thread is given up already. Else the submitter, which is dead, cannot change it meanwhile.
+    if (lost <= 0 || Atomics.compareExchange(words, board.PORT_SENT, sent, received) !== sent) return;
+    Atomics.add(head, board.CANCELLED, lost);
+    Atomics.sub(head, board.OUTSTANDING, lost);
+    if (draining) tellIfDrained();
+  };
   const tellIfDrained = (): void => {
     if (isQuiet()) tell({ t: "drained" });
   };
@@ -81,8 +90,16 @@ export function start(data: unknown): void {
     switch (message.t) {
       case "connect": {
         const inbox = Inbox.onPort(message.from, message.port, message.bell, message.answers);
-        if (message.words !== undefined) ports.set(message.from, message.words);
-        message.port.on("message", (batch: readonly ToWorker[]) => host.receive(inbox, batch));
+        const { from, words } = message;
+        if (words !== undefined) ports.set(from, words);
+        let received = 0;
+        message.port.on("message", (batch: readonly ToWorker[]) => {
+          received += host.receive(inbox, batch);
+        });
+        // Its thread is dead, and all that it posted was delivered. What it had counted and not come to post never comes.
+        message.port.on("close", () => {
+          if (words !== undefined) forget(words, received);
+        });
         return;
       }
       case "account":

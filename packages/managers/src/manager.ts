@@ -4,6 +4,7 @@ import {
   currentThread,
   type EncodedTask,
   encodeTask,
+  existingLine,
   explainTask,
   futureInternals,
   isImportingTasks,
@@ -143,6 +144,7 @@ export abstract class Manager {
 
   protected startWith(make: (epoch: number) => Started): void {
     refuseWhileImporting("A start of", this.label);
+    existingLine()?.assertOpen();
     const state = Atomics.load(this.head, board.STATE);
     if (state === board.GONE) throw new ManagerNotRunning(this.label, this.whyNot());
     const claimed =
@@ -159,6 +161,7 @@ export abstract class Manager {
     refuseWhileImporting("A task was submitted to", this.label);
     if (options !== NO_OPTIONS) checkSubmit(options, `${this.className}.submitTask`);
     const call = toTaskCall(given);
+    existingLine()?.assertOpen();
     if (!this.isRunning()) throw new ManagerNotRunning(this.label, this.whyNot());
     const started = this.started();
     if (started.taskType !== null && options.taskType !== started.taskType)
@@ -176,6 +179,7 @@ export abstract class Manager {
   ): TaskFuture<unknown> {
     const settings = this.#futureOptions(this.started(), options.logException ?? true);
     const future = new TaskFuture<unknown>(settings, call, submitter);
+    if (options.timeoutMs !== undefined || options.signal !== undefined) future.endsByItself();
     if (options.timeoutMs !== undefined)
       futureInternals.whenSettled(future, () => tell({ op: "done", key: this.key, callId: future.callId }));
     if (options.signal !== undefined) followSignal(future, options.signal);

@@ -84,6 +84,8 @@ export type ToService =
       readonly answers: AnswerRing;
       readonly words: Words;
     }
+  /** How many tasks the sender puts into the pool's queue, ever: what is missing when it has ended was lost with it. */
+  | { readonly op: "account"; readonly key: string; readonly words: Int32Array }
   /** A slot or the queue may have been left waiting for a look. */
   | { readonly op: "poke"; readonly key: string }
   /** What a worker of a hosted pool says of tasks that were submitted to its manager. */

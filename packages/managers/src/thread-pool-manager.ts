@@ -69,6 +69,8 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
   readonly #connections = new Map<number, Connection>();
   #outbox: QueuedTask[] = [];
   #listening = false;
+  /** How many tasks this thread has put into the queue: known to the supervisor also if it dies before it says so. */
+  readonly #queuedEver = new Int32Array(new SharedArrayBuffer(4));
   /** Tasks whose arguments were moved out of this thread. */
   readonly #moved = new WeakSet<TaskFuture<unknown>>();
 
@@ -348,7 +350,9 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
     if (!this.#listening) {
       this.#listening = true;
       listenForWorkers(this.key, this);
+      tell({ op: "account", key: this.key, words: this.#queuedEver });
     }
+    Atomics.add(this.#queuedEver, 0, 1);
     const task: QueuedTask = {
       message: encoded.message,
       timeoutMs: options.timeoutMs,
@@ -365,6 +369,7 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
       tell({ op: "submit", key: this.key, tasks: [task] }, encoded.transfer);
     } catch (error) {
       Atomics.sub(this.head, board.QUEUED, 1);
+      Atomics.sub(this.#queuedEver, 0, 1);
       this.failToSend(future, encoded, error);
       this.#uncount();
     }
@@ -382,11 +387,13 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
         transfer.push(...encoded.transfer);
       }
     }
+    Atomics.add(this.#queuedEver, 0, tasks.length);
     Atomics.add(this.head, board.QUEUED, tasks.length);
     try {
       tell({ op: "submit", key: this.key, tasks, again: true }, transfer);
     } catch {
       // What one of them was given has changed since, and cannot be cloned any more: each for itself.
+      Atomics.sub(this.#queuedEver, 0, tasks.length);
       Atomics.sub(this.head, board.QUEUED, tasks.length);
       for (const future of back) {
         const encoded = this.encode(future, {});

@@ -26,6 +26,7 @@ export { findTask, lookupTask } from "./task/find-task.ts";
 export { isImportingTasks } from "./task/importing.ts";
 export { declareTask, isTask, isTaskCall, taskFunction, taskRefOf, toTaskCall } from "./task/task.ts";
 export type { TaskRef } from "./task/task-ref.ts";
+export { containedLimits } from "./thread/heap-limits.ts";
 export {
   adoptIdentity,
   type CarriedIdentity,

@@ -4,7 +4,7 @@
  * does at its edges (see docs/adr) is relied upon.
  */
 import { type MessagePort, type ResourceLimits, receiveMessageOnPort, type Transferable } from "node:worker_threads";
-import type { ThreadExit } from "@duck-ts/runtime/internal";
+import { containedLimits, type ThreadExit } from "@duck-ts/runtime/internal";
 import Tinypool from "tinypool";
 
 export type CrewOptions = {
@@ -38,7 +38,7 @@ export class Crew {
       isolateWorkers: true, // else a thread that has ended its agent gets the next one, with all that it holds
       useAtomics: false, // else an idle worker sits in Atomics.wait and its event loop stands still
       execArgv: [...options.execArgv],
-      ...(options.resourceLimits === undefined ? {} : { resourceLimits: options.resourceLimits }),
+      resourceLimits: containedLimits(options.resourceLimits),
     });
     // A thread that fails while it has no task: its member was told already, by its port.
     this.#pool.on("error", () => undefined);

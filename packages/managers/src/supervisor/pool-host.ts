@@ -125,9 +125,7 @@ export class PoolHost implements ManagerHost {
     if (this.#queue.length === 0 && Atomics.load(this.#head, board.AHEAD) === 0) return;
     for (const worker of this.#live()) {
       if (worker.state !== "ready" || this.#context.api.isBlocked(worker.line.id)) continue;
-      const roots = worker.besides.map(taskName);
-      if (worker.isRunning) roots.push(`${worker.turn.thread}.${worker.turn.callId}`);
-      for (const root of roots) {
+      for (const root of tasksIn(worker)) {
         for (const task of awaited(root)) {
           const item = this.#takeOut(task);
           if (item !== undefined) worker.runBeside(item);
@@ -182,14 +180,17 @@ export class PoolHost implements ManagerHost {
     const only = this.#settings.maxWorkers === 1 ? workers[0] : undefined;
     const its =
       workers.find((worker) => worker.runs(waiter, callId)) ?? (only?.hasAhead(waiter, callId) ? only : undefined);
-    if (its !== undefined) return { live: false, anyOf: [its.line.id] };
+    if (its !== undefined) {
+      const busyWith = its.runs(waiter, callId) ? [name] : tasksIn(its);
+      return { live: false, anyOf: [its.line.id], busyWith: [busyWith] };
+    }
     const queued =
       this.#queue.has((item) => taskName(item) === name) ||
       workers.some((worker) => worker.given.some((given) => taskName(given) === name && worker.isOpen(given)));
     if (!queued) return { live: true }; // on its way, or its answer is
     if (workers.length < this.#settings.maxWorkers) return { live: true };
     if (workers.some((worker) => worker.state !== "ready" || worker.place === board.FREE)) return { live: true };
-    return { live: false, anyOf: workers.map((worker) => worker.line.id) };
+    return { live: false, anyOf: workers.map((worker) => worker.line.id), busyWith: workers.map(tasksIn) };
   }
 
   #live(): PoolWorker[] {
@@ -567,3 +568,10 @@ const MAX_FAILED_STARTS = 3;
 
 /** A cancelled task that no worker had begun when its grace was over is looked for again so much later. */
 const SECOND_LOOK_MS = 100;
+
+/** The task whose turn it is in that worker, and those that run beside it. */
+function tasksIn(worker: PoolWorker): string[] {
+  const tasks = worker.besides.map(taskName);
+  if (worker.isRunning) tasks.push(`${worker.turn.thread}.${worker.turn.callId}`);
+  return tasks;
+}

@@ -31,6 +31,7 @@ import {
 } from "../protocol.ts";
 import { ToolkitHost } from "../toolkit/supervisor/toolkit-host.ts";
 import { formatManagerTree } from "../tree.ts";
+import { Accounts } from "./accounts.ts";
 import { Awaits } from "./awaits.ts";
 import { buildTree } from "./build-tree.ts";
 import type { HostContext } from "./host-api.ts";
@@ -58,6 +59,7 @@ class ManagersService implements SupervisorService {
   readonly #urls: HostContext["urls"];
   readonly #toolkit: ToolkitHost;
   readonly #awaits = new Awaits();
+  readonly #accounts = new Accounts();
   #warned = false;
 
   constructor(api: SupervisorApi) {
@@ -99,7 +101,11 @@ class ManagersService implements SupervisorService {
       case "stop":
         this.#stop(from, message, reply);
         return;
+      case "account":
+        this.#accounts.open(from.id, message.key, message.words);
+        return;
       case "submit": {
+        this.#accounts.came(from.id, message.key, message.tasks.length);
         const host = this.#managers.get(message.key)?.host;
         if (host !== undefined) {
           host.submit(from, message.tasks, message.again === true);
@@ -183,12 +189,19 @@ class ManagersService implements SupervisorService {
   threadGone(thread: ThreadRecord, exit: ThreadExit): void {
     this.#toolkit.threadGone(thread, exit);
     this.#awaits.threadGone(thread.id);
+    for (const [key, lost] of this.#accounts.close(thread.id)) {
+      const head = this.#managers.get(key)?.intro.head;
+      if (head === undefined || lost <= 0) continue;
+      Atomics.sub(head, board.OUTSTANDING, lost);
+      Atomics.add(head, board.CANCELLED, lost);
+    }
     for (const manager of this.#managers.values()) manager.host?.threadGone(thread);
     const owned = this.#owned.get(thread.id);
     if (owned === undefined) return;
     this.#owned.delete(thread.id);
     for (const manager of owned.values()) {
       this.#managers.delete(manager.intro.key);
+      this.#accounts.forget(manager.intro.key);
       Atomics.store(manager.intro.head, board.STATE, board.GONE);
       manager.host?.kill(`its owner, thread "${thread.info?.name}", ended (${exit.reason})`);
       Atomics.store(manager.intro.head, board.STATE, board.GONE);
@@ -251,6 +264,7 @@ class ManagersService implements SupervisorService {
     const manager = this.#managers.get(key);
     if (manager === undefined || manager.host !== undefined) return;
     this.#managers.delete(key);
+    this.#accounts.forget(key);
     this.#owned.get(manager.ownerId)?.delete(this.#slot(manager.intro.kind, manager.intro.id));
     Atomics.store(manager.intro.head, board.STATE, board.GONE);
     this.#changed();
@@ -261,6 +275,7 @@ class ManagersService implements SupervisorService {
     const { head } = old.intro;
     const end = (): void => {
       this.#managers.delete(old.intro.key);
+      this.#accounts.forget(old.intro.key);
       Atomics.store(head, board.STATE, board.GONE);
     };
     if (old.host === undefined) {

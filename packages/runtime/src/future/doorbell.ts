@@ -17,6 +17,8 @@ type Mailboxes = {
   emptiedAt: number;
   /** The port that ended the last wait: most likely it ends the next one too. */
   likely: Drainable | undefined;
+  /** See {@link lookWhileBlocked}. */
+  look: (() => void) | undefined;
 };
 
 /** Something that holds messages for this thread and can be emptied without an event loop. */
@@ -36,6 +38,7 @@ function mailboxes(): Mailboxes {
     depth: 0,
     emptiedAt: -1,
     likely: undefined,
+    look: undefined,
   }));
 }
 
@@ -73,6 +76,13 @@ export function drainWhileBlocked(mailbox: Drainable): () => void {
     if (boxes.likely === mailbox) boxes.likely = undefined;
   };
 }
+
+/** From now on `look` is called once a second while this thread is blocked: nobody rings the bell when he dies. */
+export function lookWhileBlocked(look: () => void): void {
+  mailboxes().look = look;
+}
+
+const LOOK_EVERY_MS = 1_000;
 
 /**
  * Takes the answers that have arrived on this thread's direct ports; what the supervisor has sent keeps its order. For
@@ -120,12 +130,13 @@ export function blockUntil(wait: BlockingWait): boolean {
         wait.onPatienceLost?.();
         continue; // what it did may have ended the wait
       }
-      const until = Math.min(wait.deadline, patience);
+      const until = Math.min(wait.deadline, patience, now + LOOK_EVERY_MS);
       if (!spun) {
         spun = true; // once a wait: who was woken for something else need not look again
         if (spinOn(bell, heard, now, until)) continue;
       }
-      Atomics.wait(bell, 0, heard, until === Number.POSITIVE_INFINITY ? undefined : Math.max(0, until - now));
+      if (Atomics.wait(bell, 0, heard, Math.max(0, until - now)) === "timed-out" && until === now + LOOK_EVERY_MS)
+        boxes.look?.();
     }
   } finally {
     if (--boxes.depth === 0) {

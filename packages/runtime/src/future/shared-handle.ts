@@ -39,6 +39,12 @@ const shared = (): Shared =>
         line().post({ t: "future.release", id });
       }),
     };
+    lineHandlers().ended.add((thrown) => {
+      for (const held of [...own.held.values()]) {
+        const future = held.deref();
+        if (future !== undefined) futureInternals.settle(future, { ok: false, thrown, cancelled: false });
+      }
+    });
     lineHandlers().future = (id, outcome) => settleFromWire(own, id, outcome);
     return own;
   });

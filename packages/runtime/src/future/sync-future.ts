@@ -189,7 +189,7 @@ export class SyncFuture<T> implements PromiseLike<T> {
         ? {}
         : {
             onPatienceLost: () => {
-              report = beginWait(target, true);
+              report = beginWait(target, true, timeoutMs !== undefined);
             },
           }),
     });

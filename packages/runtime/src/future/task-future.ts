@@ -1,6 +1,6 @@
 import { DeadlockError, TaskCancelledError } from "../errors.ts";
 import { logger } from "../logger.ts";
-import { line } from "../supervisor/line.ts";
+import { existingLine, line, lineHandlers } from "../supervisor/line.ts";
 import type { TaskCall } from "../task/task.ts";
 import { currentThread, type ThreadInfo } from "../thread/identity.ts";
 import { threadWide } from "../thread/shared-state.ts";
@@ -29,7 +29,13 @@ export type TaskFutureOptions = {
 
 type Tasks = { nextCall: number; readonly open: OpenTasks<TaskFuture<unknown>> };
 
-const tasks: Tasks = threadWide("task-futures", () => ({ nextCall: 0, open: new OpenTasks() }));
+const tasks: Tasks = threadWide("task-futures", () => {
+  const own: Tasks = { nextCall: 0, open: new OpenTasks() };
+  lineHandlers().ended.add((error) => {
+    for (const future of [...own.open.values()]) future.fail(error);
+  });
+  return own;
+});
 
 /** The result of a submitted task. Belongs to the thread that submitted it; may be passed to others like any SyncFuture. */
 export class TaskFuture<T> extends SyncFuture<T> {
@@ -43,9 +49,11 @@ export class TaskFuture<T> extends SyncFuture<T> {
   readonly #options: TaskFutureOptions;
   readonly #submittedAt: { stack?: string } | undefined;
   #blockedOn = false;
+  #bounded = false;
 
   constructor(options: TaskFutureOptions, call: TaskCall<unknown>, submitter: (...args: never[]) => unknown) {
     super();
+    existingLine()?.assertOpen();
     tasks.nextCall += 1;
     this.callId = tasks.nextCall;
     this.call = call;
@@ -105,6 +113,11 @@ export class TaskFuture<T> extends SyncFuture<T> {
     return first;
   }
 
+  /** A deadline or a signal may end it, whatever happens to others. For managers. */
+  endsByItself(): void {
+    this.#bounded = true;
+  }
+
   /** The thread that has the task, as soon as somebody knows. For managers. */
   assign(worker: ThreadInfo): void {
     this.#worker = worker;
@@ -141,6 +154,7 @@ export class TaskFuture<T> extends SyncFuture<T> {
       on: "task",
       executor,
       callId: this.callId,
+      bounded: this.#bounded,
       label: `task ${this.call.task.id} (${this.taskId}) of ${executorLabel}`,
     };
   }

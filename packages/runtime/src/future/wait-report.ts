@@ -9,7 +9,7 @@ const reports = (): { next: number; readonly open: Map<number, Report> } =>
   threadWide("wait-reports", () => ({ next: 0, open: new Map<number, Report>() }));
 
 /** Tells the supervisor that this thread (`blocking`) or the current task waits for `target`, until `end()`. */
-export function beginWait(target: WaitTarget, blocking: boolean): Report {
+export function beginWait(target: WaitTarget, blocking: boolean, bounded = false): Report {
   const own = reports();
   const supervisor = line();
   lineHandlers().deadlock ??= (id, cycle) => {
@@ -26,6 +26,6 @@ export function beginWait(target: WaitTarget, blocking: boolean): Report {
     },
   };
   own.open.set(id, report);
-  supervisor.post({ t: "wait", wait: { id, blocking, within: currentTaskId(), target } });
+  supervisor.post({ t: "wait", wait: { id, blocking, within: currentTaskId(), target, bounded } });
   return report;
 }

@@ -17,7 +17,7 @@ import { loaderFlags, spawnThread } from "../thread/spawn.ts";
 export const SUPERVISOR_NONE = 0;
 const SUPERVISOR_STARTING = 1;
 export const SUPERVISOR_READY = 2;
-const SUPERVISOR_DEAD = 3;
+export const SUPERVISOR_DEAD = 3;
 
 /** What the supervisor's thread is started with. */
 export type SupervisorData = {

@@ -1,30 +1,47 @@
 import { BroadcastChannel, type MessagePort, receiveMessageOnPort, type Transferable } from "node:worker_threads";
 import { DuckError } from "../errors.ts";
-import { blockUntil, drainWhileBlocked, ownDoorbell } from "../future/doorbell.ts";
-import { currentThread, lineageLinks, rootShared, SUPERVISOR_STATE } from "../thread/identity.ts";
+import { blockUntil, drainAnswers, drainWhileBlocked, lookWhileBlocked, ownDoorbell } from "../future/doorbell.ts";
+import { currentThread, lineageLinks, type RootShared, rootShared, SUPERVISOR_STATE } from "../thread/identity.ts";
 import { threadWide } from "../thread/shared-state.ts";
-import { decodeThrown } from "../wire/error-codec.ts";
+import { decodeThrown, encodeError } from "../wire/error-codec.ts";
 import type { FromSupervisor, ToSupervisor } from "../wire/messages.ts";
-import { launchSupervisor, SUPERVISOR_NONE, SUPERVISOR_READY } from "./launch.ts";
+import { launchSupervisor, SUPERVISOR_DEAD, SUPERVISOR_NONE, SUPERVISOR_READY } from "./launch.ts";
 
 /** One thread's connection with the supervisor: a MessagePort where one could be handed over, a BroadcastChannel else. */
 interface Wire {
-  post(message: ToSupervisor, transfer?: readonly Transferable[]): void;
+  /** `false`: nobody is there any more to receive it. */
+  post(message: ToSupervisor, transfer?: readonly Transferable[]): boolean;
   receive(): FromSupervisor | undefined;
-  listen(handler: (message: FromSupervisor) => void): void;
+  /** `closed` is called on the event loop when the other end is no more. */
+  listen(handler: (message: FromSupervisor) => void, closed: () => void): void;
   ref(): void;
   unref(): void;
   /** Whether a port can travel over it. */
   readonly carriesPorts: boolean;
 }
 
-function overPort(port: MessagePort): Wire {
+function overPort(port: MessagePort, inTime: () => boolean = () => true): Wire {
+  let saysSo = false;
+  let gone = false;
   return {
     carriesPorts: true,
-    post: (message, transfer) => port.postMessage(message, transfer as Transferable[] | undefined),
-    receive: () => receiveMessageOnPort(port)?.message as FromSupervisor | undefined,
-    listen(handler) {
+    // Node says whether a port's other end is still there, by what this returns: true, then false or nothing. It is not
+    // documented (a test pins it), so it counts only where it was true before. Nothing else tells a blocked thread.
+    post(message, transfer) {
+      const received = port.postMessage(message, transfer as Transferable[] | undefined) as unknown as
+        | boolean
+        | undefined;
+      if (received === true) saysSo = true;
+      return (received === true || !saysSo) && inTime();
+    },
+    // Asking a port from within its close event is a segmentation fault (Node 20 to 26).
+    receive: () => (gone ? undefined : (receiveMessageOnPort(port)?.message as FromSupervisor | undefined)),
+    listen(handler, closed) {
       port.on("message", handler);
+      port.once("close", () => {
+        gone = true;
+        setImmediate(closed); // what it does may end in code that blocks, and so asks ports
+      });
       port.unref();
     },
     ref: () => port.ref(),
@@ -40,7 +57,7 @@ export function broadcastNames(root: string): { readonly hello: string; forThrea
 /** What a foreign thread says first, on the channel that all share. */
 export type Hello = { readonly links: ReturnType<typeof lineageLinks>; readonly bell: Int32Array };
 
-function overBroadcast(root: string): Wire {
+function overBroadcast({ id: root, words }: RootShared): Wire {
   const names = broadcastNames(root);
   const info = currentThread();
   const channel = new BroadcastChannel(names.forThread(info.id));
@@ -62,19 +79,50 @@ function overBroadcast(root: string): Wire {
   );
   return {
     carriesPorts: false,
-    post: (message) => (welcome ? channel.postMessage(message) : waiting.push(message)),
+    post(message) {
+      if (welcome) channel.postMessage(message);
+      else waiting.push(message);
+      return Atomics.load(words, SUPERVISOR_STATE) !== SUPERVISOR_DEAD;
+    },
     receive() {
       const got = receiveMessageOnPort(channel as unknown as MessagePort);
       return got === undefined ? undefined : take(got.message as FromSupervisor);
     },
-    listen(handler) {
+    listen(handler, closed) {
       channel.onmessage = (event) => handler(take((event as unknown as { data: FromSupervisor }).data));
       (channel as unknown as MessagePort).unref();
+      whenSupervisorDies(words, closed);
     },
     ref: () => (channel as unknown as MessagePort).ref(),
     unref: () => (channel as unknown as MessagePort).unref(),
   };
 }
+
+/** Whether nothing but ports keeps this thread's event loop going: no timer, no socket, nothing that is about to happen. */
+function hasOnlyPorts(): boolean {
+  return process.getActiveResourcesInfo().every((resource) => resource === "MessagePort");
+}
+
+/** A channel has no end that closes: such a thread goes by the word that its root keeps. */
+function whenSupervisorDies(words: Int32Array, dead: () => void): void {
+  const state = Atomics.load(words, SUPERVISOR_STATE);
+  if (state === SUPERVISOR_DEAD) {
+    dead();
+    return;
+  }
+  const change = (Atomics as unknown as WaitsAsync).waitAsync(words, SUPERVISOR_STATE, state);
+  if (change.async) void change.value.then(() => whenSupervisorDies(words, dead));
+  else whenSupervisorDies(words, dead);
+}
+
+/** In every supported Node, but not in the library that TypeScript is given. */
+type WaitsAsync = {
+  waitAsync(
+    words: Int32Array,
+    index: number,
+    value: number,
+  ): { readonly async: true; readonly value: Promise<string> } | { readonly async: false };
+};
 
 type Pending = { settle(reply: Extract<FromSupervisor, { t: "reply" }>): void };
 
@@ -85,41 +133,51 @@ export class Line {
   readonly #handlers: Handlers;
   #seq = 0;
   #holds = 0;
+  #ended: DuckError | undefined;
 
   constructor(wire: Wire, handlers: Handlers) {
     this.#wire = wire;
     this.#handlers = handlers;
-    wire.listen((message) => this.#handle(message));
-    drainWhileBlocked({
-      fromSupervisor: true,
-      drain: () => {
-        for (let message = wire.receive(); message !== undefined; message = wire.receive()) this.#handle(message);
-      },
-    });
+    wire.listen(
+      (message) => this.#handle(message),
+      () => this.#end(),
+    );
+    const drain = (): void => {
+      for (let message = wire.receive(); message !== undefined; message = wire.receive()) this.#handle(message);
+    };
+    drainWhileBlocked({ fromSupervisor: true, drain });
+    lookWhileBlocked(() => this.post({ t: "there" }));
   }
 
   get carriesPorts(): boolean {
     return this.#wire.carriesPorts;
   }
 
+  /** @throws DuckError (`DUCK_SUPERVISOR_ENDED`) if nobody is there any more at the other end. */
+  assertOpen(): void {
+    if (this.#ended !== undefined) throw supervisorEnded();
+  }
+
+  /** After the supervisor's end this says nothing to nobody. */
   post(message: ToSupervisor, transfer?: readonly Transferable[]): void {
-    this.#wire.post(message, transfer);
+    if (this.#ended === undefined && !this.#wire.post(message, transfer)) this.#end();
   }
 
   /** Sends to a service, expecting nothing back. */
   tell(service: string, body: unknown, transfer?: readonly Transferable[]): void {
-    this.#wire.post({ t: "call", service, seq: 0, body }, transfer);
+    this.post({ t: "call", service, seq: 0, body }, transfer);
   }
 
   /** Asks a service and blocks for the answer (one round trip). */
   ask<T>(service: string, body: unknown): T {
+    this.assertOpen();
     let reply: Extract<FromSupervisor, { t: "reply" }> | undefined;
     const seq = this.#register({
       settle: (given) => {
         reply = given;
       },
     });
-    this.#wire.post({ t: "call", service, seq, body });
+    this.post({ t: "call", service, seq, body });
     const answered = blockUntil({ done: () => reply !== undefined, deadline: performance.now() + ANSWER_WITHIN_MS });
     this.#pending.delete(seq);
     if (!answered) throw supervisorSilent();
@@ -147,6 +205,7 @@ export class Line {
 
   #request<T>(message: (seq: number) => ToSupervisor): Promise<T> {
     return new Promise<T>((resolve, reject) => {
+      this.assertOpen();
       this.hold();
       const seq = this.#register({
         settle: (reply) => {
@@ -158,8 +217,32 @@ export class Line {
           }
         },
       });
-      this.#wire.post(message(seq));
+      this.post(message(seq));
     });
+  }
+
+  /**
+   * The supervisor is no more, however it ended, and with it every thread that it had made; or it has given this thread
+   * up. Nothing that this thread waits for from others can come any more, except what has come already.
+   */
+  #end(): void {
+    if (this.#ended !== undefined) return;
+    this.#ended = supervisorEnded();
+    if (currentThread().parent === null) {
+      // The root speaks for it: threads with a channel in place of a port have no other sign.
+      const { words } = rootShared();
+      Atomics.store(words, SUPERVISOR_STATE, SUPERVISOR_DEAD);
+      Atomics.notify(words, SUPERVISOR_STATE);
+    }
+    for (let message = this.#wire.receive(); message !== undefined; message = this.#wire.receive())
+      this.#handle(message);
+    drainAnswers();
+    const error = encodeError(this.#ended);
+    for (const [seq, pending] of [...this.#pending]) {
+      this.#pending.delete(seq);
+      pending.settle({ t: "reply", seq, ok: false, error });
+    }
+    for (const settle of this.#handlers.ended) settle(this.#ended);
   }
 
   #register(pending: Pending): number {
@@ -184,6 +267,9 @@ export class Line {
       case "deadlock":
         this.#handlers.deadlock?.(message.wait, message.cycle);
         return;
+      case "quiet":
+        this.post({ t: "quiet", ask: message.ask, quiet: hasOnlyPorts() });
+        return;
       case "future.settled":
         this.#handlers.future?.(message.id, message.outcome);
         return;
@@ -196,6 +282,8 @@ export class Line {
 /** What other rooms of this thread do with messages that are not replies. Set by those rooms, once. */
 export type Handlers = {
   readonly events: Map<string, (body: unknown) => void>;
+  /** The supervisor has ended: what depended on it fails with this error. */
+  readonly ended: Set<(error: DuckError) => void>;
   deadlock?: (wait: number, cycle: readonly string[]) => void;
   future?: (id: string, outcome: Extract<FromSupervisor, { t: "future.settled" }>["outcome"]) => void;
 };
@@ -210,6 +298,14 @@ function supervisorSilent(): DuckError {
   );
 }
 
+function supervisorEnded(): DuckError {
+  return new DuckError(
+    "DUCK_SUPERVISOR_ENDED",
+    "The duck-ts supervisor thread has ended, and with it every loop and pool of this process; their tasks are lost. " +
+      "It was terminated, ran out of memory or failed, and then standard error has the reason. Restart the process.",
+  );
+}
+
 function unwrap<T>(reply: Extract<FromSupervisor, { t: "reply" }>): T {
   if (!reply.ok) throw decodeThrown(reply.error);
   return reply.value as T;
@@ -217,7 +313,7 @@ function unwrap<T>(reply: Extract<FromSupervisor, { t: "reply" }>): T {
 
 /** The handlers of this thread's line. May be filled before the line exists. */
 export function lineHandlers(): Handlers {
-  return threadWide<Handlers>("line-handlers", () => ({ events: new Map() }));
+  return threadWide<Handlers>("line-handlers", () => ({ events: new Map(), ended: new Set() }));
 }
 
 const slot = (): { line: Line | undefined } => threadWide("line", () => ({ line: undefined }));
@@ -238,13 +334,24 @@ export function existingLine(): Line | undefined {
 /** How long a foreign thread waits for its root to have a supervisor before it becomes a root of its own. */
 const ROOT_PATIENCE_MS = 1_000;
 
+/** A supervisor that ends before it is up leaves its port open: it has this long to come up. */
+const UP_WITHIN_MS = 30_000;
+
+function launched(): Line {
+  const port = launchSupervisor();
+  const { words } = rootShared();
+  const until = performance.now() + UP_WITHIN_MS;
+  const inTime = (): boolean => Atomics.load(words, SUPERVISOR_STATE) === SUPERVISOR_READY || performance.now() < until;
+  return new Line(overPort(port, inTime), lineHandlers());
+}
+
 /** This thread's line; made at the first need, and the supervisor with it. May block a foreign thread for some milliseconds. */
 export function line(): Line {
   const own = slot();
   if (own.line !== undefined) return own.line;
   const { id, words } = rootShared();
   if (currentThread().parent === null) {
-    own.line = new Line(overPort(launchSupervisor()), lineHandlers());
+    own.line = launched();
     return own.line;
   }
   const deadline = performance.now() + ROOT_PATIENCE_MS;
@@ -255,11 +362,12 @@ export function line(): Line {
   ) {
     if (state === SUPERVISOR_NONE && performance.now() > deadline) {
       // The root loaded the runtime but stands still in code of its own and never made a supervisor: one for this subtree.
-      own.line = new Line(overPort(launchSupervisor()), lineHandlers());
+      own.line = launched();
       return own.line;
     }
+    if (state === SUPERVISOR_DEAD) throw supervisorEnded();
     Atomics.wait(words, SUPERVISOR_STATE, state, 50);
   }
-  own.line = new Line(overBroadcast(id), lineHandlers());
+  own.line = new Line(overBroadcast({ id, words }), lineHandlers());
   return own.line;
 }

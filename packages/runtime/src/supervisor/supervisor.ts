@@ -11,9 +11,10 @@ import type { RootShared, ThreadInfo, ThreadLink } from "../thread/identity.ts";
 import { threadFromLinks } from "../thread/identity.ts";
 import { encodeError } from "../wire/error-codec.ts";
 import type { FromSupervisor, ThreadExit, ToSupervisor, Wait, WaitTarget } from "../wire/messages.ts";
+import { Doubts } from "./doubts.ts";
 import { broadcastNames, type Hello } from "./line.ts";
 import { SharedFutures } from "./shared-futures.ts";
-import { type Answerers, type BlockedThread, findDeadlock } from "./waits.ts";
+import { type Answerers, type AwaitingTask, type BlockedThread, type Deadlock, findDeadlock } from "./waits.ts";
 
 /** A thread as the supervisor sees it. */
 export class ThreadRecord {
@@ -87,10 +88,21 @@ export class Supervisor implements SupervisorApi {
   readonly #records = new Set<ThreadRecord>();
   readonly #byId = new Map<number, ThreadRecord>();
   readonly #blocked = new Map<number, BlockedThread>();
+  /** By thread and number: waits of tasks that await, while their thread goes on. */
+  readonly #awaited = new Map<number, Map<number, Wait>>();
+  readonly #doubts = new Doubts({
+    find: () => this.#findMixed(),
+    ask: (thread, ask) => this.#byId.get(thread)?.post({ t: "quiet", ask }),
+    tell: (deadlock) => {
+      this.#tellDeadlock(deadlock);
+      this.recheckWaits();
+    },
+  });
   readonly #services = new Map<string, SupervisorService | Promise<SupervisorService>>();
   readonly #futures = new SharedFutures((id) => this.#byId.get(id));
   readonly #deferred: (() => void)[] = [];
   #draining = false;
+  #lookDue = false;
 
   constructor(root: RootShared, self: ThreadInfo, execArgv: readonly string[]) {
     this.root = root;
@@ -145,6 +157,7 @@ export class Supervisor implements SupervisorApi {
     record.alive = false;
     this.#records.delete(record);
     this.#blocked.delete(record.id);
+    this.#awaited.delete(record.id);
     if (record.info !== undefined) {
       this.#byId.delete(record.id);
       for (const service of this.#services.values())
@@ -158,11 +171,52 @@ export class Supervisor implements SupervisorApi {
   recheckWaits(): void {
     for (;;) {
       const found = findDeadlock(this.#blocked, (target, waiter) => this.#answerers(target, waiter));
-      if (found === undefined) return;
-      const { wait } = this.#blocked.get(found.victim) as BlockedThread;
-      this.#blocked.delete(found.victim); // it gets its error and goes on; the others' waits end through it
-      this.#byId.get(found.victim)?.post({ t: "deadlock", wait: wait.id, cycle: found.cycle });
+      if (found === undefined) break;
+      this.#tellDeadlock(found);
     }
+    this.#lookSoon();
+  }
+
+  /** Looks once for all that has come by then: a task that awaits a hundred others says so a hundred times. */
+  #lookSoon(): void {
+    if (this.#lookDue || this.#awaited.size === 0 || this.#blocked.size === 0) return;
+    this.#lookDue = true;
+    setImmediate(() => {
+      this.#lookDue = false;
+      this.#doubts.look();
+    });
+  }
+
+  #tellDeadlock({ victim, cycle }: Deadlock): void {
+    const { wait } = this.#blocked.get(victim) as BlockedThread;
+    this.#blocked.delete(victim); // it gets its error and goes on; the others' waits end through it
+    this.#byId.get(victim)?.post({ t: "deadlock", wait: wait.id, cycle });
+  }
+
+  /** A deadlock in which tasks that await have a part. */
+  #findMixed(): Deadlock | undefined {
+    if (this.#blocked.size === 0 || this.#awaited.size === 0) return undefined;
+    const awaiting = new Map<string, AwaitingTask & { waits: Wait[] }>();
+    for (const [thread, waits] of this.#awaited) {
+      for (const wait of waits.values()) {
+        const task = wait.within as string;
+        const known = awaiting.get(task);
+        if (known !== undefined) known.waits.push(wait);
+        else awaiting.set(task, { task, thread, name: this.#byId.get(thread)?.info?.name ?? "?", waits: [wait] });
+      }
+    }
+    return findDeadlock(this.#blocked, (target, waiter) => this.#answerers(target, waiter), awaiting);
+  }
+
+  #awaits(thread: number, wait: Wait): void {
+    const waits = this.#awaited.get(thread) ?? new Map<number, Wait>();
+    this.#awaited.set(thread, waits);
+    waits.set(wait.id, wait);
+  }
+
+  #awaitsNoMore(thread: number, id: number): void {
+    const waits = this.#awaited.get(thread);
+    if (waits?.delete(id) === true && waits.size === 0) this.#awaited.delete(thread);
   }
 
   #greet(hello: Hello): void {
@@ -219,14 +273,23 @@ export class Supervisor implements SupervisorApi {
         this.#blocked.delete(from.id); // the order of blocking is the map's order
         if (message.wait.blocking)
           this.#blocked.set(from.id, { thread: from.id, name: from.info?.name ?? "?", wait: message.wait });
+        else if (message.wait.within !== undefined) this.#awaits(from.id, message.wait);
         for (const service of this.#services.values())
           if (!(service instanceof Promise)) service.waiting(from, message.wait);
         if (message.wait.blocking) this.recheckWaits();
+        else this.#lookSoon();
         return;
       case "unwait":
         if (this.#blocked.get(from.id)?.wait.id === message.id) this.#blocked.delete(from.id);
+        else this.#awaitsNoMore(from.id, message.id);
+        this.#lookSoon(); // it may have been the last in its thread that could go on
         for (const service of this.#services.values())
           if (!(service instanceof Promise)) service.unwaiting(from, message.id);
+        return;
+      case "there":
+        return;
+      case "quiet":
+        this.#doubts.answered(message.ask, message.quiet);
         return;
       case "future.hold":
         this.#futures.hold(message.id, from);

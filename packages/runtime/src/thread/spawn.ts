@@ -1,6 +1,7 @@
 import { type ResourceLimits, type Transferable, Worker } from "node:worker_threads";
 import type { CrashReason } from "../errors.ts";
 import type { ThreadExit } from "../wire/messages.ts";
+import { containedLimits } from "./heap-limits.ts";
 import { type CarriedIdentity, LINEAGE_KEY } from "./identity.ts";
 
 export type SpawnOptions = {
@@ -36,7 +37,7 @@ export function spawnThread(entry: URL, options: SpawnOptions): Worker {
   const settings = {
     workerData: { ...options.data, [LINEAGE_KEY]: options.identity },
     transferList: [...options.transfer] as Transferable[],
-    ...(options.resourceLimits === undefined ? {} : { resourceLimits: options.resourceLimits }),
+    resourceLimits: containedLimits(options.resourceLimits),
   };
   let worker: Worker;
   try {

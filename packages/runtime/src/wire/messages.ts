@@ -14,7 +14,14 @@ export type ThreadExit = {
 
 /** What a blocked or awaiting thread waits for. */
 export type WaitTarget =
-  | { readonly on: "task"; readonly executor: string; readonly callId: number; readonly label: string }
+  | {
+      readonly on: "task";
+      readonly executor: string;
+      readonly callId: number;
+      readonly label: string;
+      /** It has a deadline, or a signal that may abort it: it comes to an end whatever happens to others. */
+      readonly bounded?: boolean;
+    }
   | { readonly on: "future"; readonly id: string; readonly label: string };
 
 /** One wait that did not end at once. `blocking`: the whole thread stands still; else only the task `within` does. */
@@ -24,6 +31,8 @@ export type Wait = {
   /** The task in whose body the wait stands, if any. */
   readonly within: string | undefined;
   readonly target: WaitTarget;
+  /** It ends by itself after a time. */
+  readonly bounded?: boolean;
 };
 
 /** How a future that crossed a thread came out. */
@@ -50,6 +59,10 @@ export type ToSupervisor =
   | { readonly t: "call"; readonly service: string; readonly seq: number; readonly body: unknown }
   | { readonly t: "wait"; readonly wait: Wait }
   | { readonly t: "unwait"; readonly id: number }
+  /** Means nothing: whether it can be sent at all is what a blocked thread wants to know. */
+  | { readonly t: "there" }
+  /** The answer to `quiet`. */
+  | { readonly t: "quiet"; readonly ask: number; readonly quiet: boolean }
   /** The sender holds a copy of a future that lives elsewhere (or lives here and left). */
   | { readonly t: "future.hold"; readonly id: string }
   | { readonly t: "future.settle"; readonly id: string; readonly outcome: WireOutcome }
@@ -64,6 +77,8 @@ export type FromSupervisor =
   /** A service speaks to the code of its package in this thread. */
   | { readonly t: "event"; readonly service: string; readonly body: unknown }
   | { readonly t: "deadlock"; readonly wait: number; readonly cycle: readonly string[] }
+  /** Is there nothing on your event loop, no timer, no socket, that could let your tasks go on? */
+  | { readonly t: "quiet"; readonly ask: number }
   | { readonly t: "future.settled"; readonly id: string; readonly outcome: WireOutcome };
 
 /**

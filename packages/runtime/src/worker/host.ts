@@ -87,7 +87,9 @@ export class Host {
     return this.#running.get(from)?.get(callId);
   }
 
-  receive(inbox: Inbox, batch: readonly ToWorker[]): void {
+  /** Takes what has come, and runs what can run. Returns how many tasks that were. */
+  receive(inbox: Inbox, batch: readonly ToWorker[]): number {
+    const before = this.#waiting;
     for (const message of batch) {
       switch (message[0]) {
         case "run":
@@ -107,7 +109,9 @@ export class Host {
           message satisfies never;
       }
     }
+    const came = this.#waiting - before;
     this.#pump();
+    return came;
   }
 
   /** Queues one task that its sender may take back until `claim` says it has begun. */
