@@ -1,6 +1,6 @@
 /** What runs in a loop's thread: any number of tasks at once, on one event loop. */
 import type { MessagePort } from "node:worker_threads";
-import { currentThread, Host, Inbox, lineageLinks, type ToWorker } from "@duck-ts/runtime/internal";
+import { currentThread, Host, Inbox, lineageLinks } from "@duck-ts/runtime/internal";
 import * as board from "./board.ts";
 import { ownExecutor } from "./own-executor.ts";
 import type { FromAgent, ToAgent } from "./protocol.ts";
@@ -93,7 +93,7 @@ export function start(data: unknown): void {
         const { from, words } = message;
         if (words !== undefined) ports.set(from, words);
         let received = 0;
-        message.port.on("message", (batch: readonly ToWorker[]) => {
+        inbox.serve(message.port, (batch) => {
           received += host.receive(inbox, batch);
         });
         // Its thread is dead, and all that it posted was delivered. What it had counted and not come to post never comes.

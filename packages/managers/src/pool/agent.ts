@@ -16,7 +16,6 @@ import {
   lineageLinks,
   type RunMessage,
   runWithContext,
-  type ToWorker,
 } from "@duck-ts/runtime/internal";
 import * as board from "../board.ts";
 import { ownExecutor } from "../own-executor.ts";
@@ -201,7 +200,7 @@ export default async function agent(data: AgentData): Promise<void> {
         const inbox = Inbox.onPort(message.from, message.port, message.bell, message.answers);
         inboxes.set(message.from, inbox);
         if (message.seat !== undefined) seats.set(message.seat, inbox);
-        message.port.on("message", (batch: readonly ToWorker[]) => running.receive(inbox, batch));
+        inbox.serve(message.port, (batch) => void running.receive(inbox, batch));
         // Its thread is dead, and all that it posted was delivered: what has not begun is dropped.
         message.port.on("close", () => {
           inbox.closed = true;

@@ -133,7 +133,7 @@ export function blockUntil(wait: BlockingWait): boolean {
       const until = Math.min(wait.deadline, patience, now + LOOK_EVERY_MS);
       if (!spun) {
         spun = true; // once a wait: who was woken for something else need not look again
-        if (spinOn(bell, heard, now, until)) continue;
+        if (spinOn("waiting", bell, 0, heard, now, until)) continue;
       }
       if (Atomics.wait(bell, 0, heard, Math.max(0, until - now)) === "timed-out" && until === now + LOOK_EVERY_MS)
         boxes.look?.();

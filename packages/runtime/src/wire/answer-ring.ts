@@ -9,6 +9,8 @@ const WRITTEN = 0;
 const READ = 1;
 /** Whether the reader wants a message when something has been written: it has read everything and will not look by itself. */
 const RESTING = 2;
+/** How many messages the reader of the ring has posted to its writer: a writer that lingers sees the next one here. */
+export const POSTED = 3;
 const HEADER = 4;
 /** In words; a power of two. */
 const CAPACITY = 4096;

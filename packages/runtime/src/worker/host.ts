@@ -8,7 +8,7 @@ import { explainNotCloneable } from "../wire/clone-path.ts";
 import { decodeThrown, encodeError } from "../wire/error-codec.ts";
 import type { ManyMessage, RunMessage, ToWorker } from "../wire/messages.ts";
 import { decodeValue, encodeValue } from "../wire/value-codec.ts";
-import type { Inbox } from "./inbox.ts";
+import { type Inbox, TURN_MS } from "./inbox.ts";
 import { runInTask, TaskContext } from "./task-context.ts";
 import { transferListOf } from "./transfer.ts";
 
@@ -48,9 +48,6 @@ export type HostEvents = {
   /** All there was to do is done. */
   readonly idle?: () => void;
 };
-
-/** After this long without a turn of the event loop, timers and control messages get one. */
-const TURN_MS = 10;
 
 /**
  * Runs tasks: all at once as they come (`"concurrent"`, a loop) or one after the other (`"sequential"`, a pool's

@@ -1,12 +1,19 @@
-import type { MessagePort, Transferable } from "node:worker_threads";
+import { type MessagePort, receiveMessageOnPort, type Transferable } from "node:worker_threads";
 import { isBlockedAt, ring } from "../future/doorbell.ts";
+import { spinOn } from "../future/spinning.ts";
 import { lookupTask } from "../task/find-task.ts";
 import type { TaskFunction, TaskRef } from "../task/task-ref.ts";
-import { type AnswerRing, mustWake, writeAnswer } from "../wire/answer-ring.ts";
+import { type AnswerRing, mustWake, POSTED, writeAnswer } from "../wire/answer-ring.ts";
 import { explainNotCloneable } from "../wire/clone-path.ts";
 import { encodeError } from "../wire/error-codec.ts";
-import { type FromWorker, LOOK } from "../wire/messages.ts";
+import { type FromWorker, LOOK, type ToWorker } from "../wire/messages.ts";
 import { ClaimReader } from "./claims.ts";
+
+/** After this long without a turn of the event loop, timers and control messages get one. */
+export const TURN_MS = 10;
+
+/** The way of small answers. `wake` says whether the submitter stands in a blocking wait. */
+type Scalars = { readonly ring: AnswerRing; wake(): boolean };
 
 /** Where tasks come from and answers go: a submitter's direct port, or the supervisor speaking for one. */
 export class Inbox {
@@ -16,16 +23,18 @@ export class Inbox {
   /** That thread has ended: what it sent and has not begun is not run any more. */
   closed = false;
   readonly #post: (answers: readonly FromWorker[], transfer: readonly Transferable[]) => void;
-  readonly #scalars: { readonly ring: AnswerRing; wake(): void } | undefined;
+  readonly #scalars: Scalars | undefined;
   readonly #tasks: TaskRef[] = [];
   readonly #functions: (TaskFunction | undefined)[] = [];
   #outbox: FromWorker[] = [];
   #written = false;
+  /** Whether the last answer ended a blocking wait: the next task may follow at once. */
+  #freedBlocked = false;
 
   constructor(
     from: number,
     post: (answers: readonly FromWorker[], transfer: readonly Transferable[]) => void,
-    scalars?: { readonly ring: AnswerRing; wake(): void },
+    scalars?: Scalars,
   ) {
     this.from = from;
     this.#post = post;
@@ -38,10 +47,12 @@ export class Inbox {
       port.postMessage(batch, transfer as Transferable[]);
       ring(bell);
     };
-    const wake = (): void => {
+    const wake = (): boolean => {
       // Blocked, it waits for its bell alone; else its event loop needs a message, but only if it does not look anyway.
-      if (isBlockedAt(bell)) ring(bell);
+      const isBlocked = isBlockedAt(bell);
+      if (isBlocked) ring(bell);
       else if (mustWake(answers)) port.postMessage(LOOK);
+      return isBlocked;
     };
     return new Inbox(from, post, { ring: answers, wake });
   }
@@ -62,6 +73,27 @@ export class Inbox {
     return this.#functions[number];
   }
 
+  /**
+   * Takes what comes over the port and gives it to `receive`. After an answer to a thread that blocks it looks a moment
+   * for that thread's next task before it leaves the event loop to sleep, as long as that pays.
+   */
+  serve(port: MessagePort, receive: (batch: readonly ToWorker[]) => void): void {
+    const posted = this.#scalars?.ring;
+    port.on("message", (first: readonly ToWorker[]) => {
+      receive(first);
+      if (posted === undefined || !this.#freedBlocked) return;
+      const until = performance.now() + TURN_MS;
+      for (let now = performance.now(); this.#freedBlocked && now < until; now = performance.now()) {
+        this.#freedBlocked = false;
+        const heard = Atomics.load(posted, POSTED);
+        const next =
+          receiveMessageOnPort(port) ??
+          (spinOn("lingering", posted, POSTED, heard, now, until) ? receiveMessageOnPort(port) : undefined);
+        if (next !== undefined) receive(next.message as readonly ToWorker[]);
+      }
+    });
+  }
+
   /** Answers with a primitive. */
   answerScalar(callId: number, value: unknown): void {
     if (this.#scalars !== undefined && writeAnswer(this.#scalars.ring, callId, value)) this.#written = true;
@@ -80,7 +112,7 @@ export class Inbox {
   flush(): void {
     if (this.#written) {
       this.#written = false;
-      this.#scalars?.wake();
+      this.#freedBlocked = this.#scalars?.wake() === true;
     }
     if (this.#outbox.length === 0) return;
     const batch = this.#outbox;

@@ -5,7 +5,7 @@ import { drainWhileBlocked } from "../future/doorbell.ts";
 import { openTask, type TaskFuture } from "../future/task-future.ts";
 import { taskRefOf } from "../task/task.ts";
 import type { TaskRef } from "../task/task-ref.ts";
-import { type AnswerRing, hasAnswers, readAnswers, rest } from "../wire/answer-ring.ts";
+import { type AnswerRing, hasAnswers, POSTED, readAnswers, rest } from "../wire/answer-ring.ts";
 import { explainNotCloneable, findNotCloneable } from "../wire/clone-path.ts";
 import { encodeError } from "../wire/error-codec.ts";
 import { type Claims, type FromWorker, LOOK, type RunMessage, type ToWorker } from "../wire/messages.ts";
@@ -115,7 +115,7 @@ export class Submitter {
     const known = this.#shortNames.size;
     try {
       const message = task.messageAs(this.#shorten(task.task), claims);
-      this.#port.postMessage([message], task.transfer as Transferable[]);
+      this.#post([message], task.transfer);
     } catch (error) {
       // It never got there.
       if (this.#shortNames.size > known) this.#shortNames.delete(task.task);
@@ -150,9 +150,7 @@ export class Submitter {
 
   cancel(callId: number, reason: unknown): void {
     this.flush();
-    this.#port.postMessage([
-      ["cancel", callId, reason === undefined ? undefined : encodeError(reason)],
-    ] satisfies ToWorker[]);
+    this.#post([["cancel", callId, reason === undefined ? undefined : encodeError(reason)]]);
   }
 
   flush(): void {
@@ -160,7 +158,12 @@ export class Submitter {
     const batch = this.#outbox;
     this.#outbox = [];
     this.#many = undefined;
-    this.#port.postMessage(batch);
+    this.#post(batch);
+  }
+
+  #post(batch: readonly ToWorker[], transfer: readonly Transferable[] = NOTHING): void {
+    this.#port.postMessage(batch, transfer as Transferable[]);
+    Atomics.add(this.#answers, POSTED, 1);
   }
 
   /** Takes the small answers that are there: next to nothing where there are none. */
