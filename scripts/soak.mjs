@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { seeded } from "./random.mjs";
 import { agent, die, kinds, send } from "./soak/clients.mjs";
 import { root } from "./tool.mjs";
 
@@ -65,6 +66,7 @@ let running = 0;
 let descriptors = [];
 let kills = 0;
 let reloads = 0;
+let busySince = 0;
 
 // What a server that has seen everything once holds: the libraries' threads are there, code is compiled.
 await traffic(warmUpMs, seed + 1, () => undefined);
@@ -73,12 +75,12 @@ const descriptorsBefore = descriptors;
 for (const counts of results.values()) for (const kind of Object.keys(counts)) counts[kind] = 0;
 [kills, reloads] = [0, 0];
 
-const begun = performance.now();
+busySince = performance.now();
 await traffic(minutes * 60_000, seed, async () => {
   const metrics = await scrape();
   samples.push(metrics);
 });
-const tookMs = performance.now() - begun;
+const tookMs = performance.now() - busySince;
 const after = await settled();
 over = true;
 server.kill("SIGTERM");
@@ -98,7 +100,7 @@ async function traffic(ms, from, sample) {
     }
   };
   const loops = Array.from({ length: clients }, async (_, index) => {
-    const random = mulberry32(from * 1000 + index);
+    const random = seeded(from * 1000 + index);
     while (goesOn()) await one(pick(random), random);
   });
   await Promise.all([
@@ -151,6 +153,8 @@ async function settled() {
       descriptors: entries("fd"),
       heapMib: metrics.heapMib,
       rssMib: metrics.rssMib,
+      restarts: metrics.restarts,
+      terminated: metrics.terminated,
     };
     const idle = metrics.ready === metrics.wanted && metrics.inFlight === 0 && metrics.queued === 0;
     same = idle && seen?.threads === now.threads && seen?.descriptors === now.descriptors ? same + 1 : 0;
@@ -184,9 +188,19 @@ async function scrape() {
   const answer = await send(at, "GET", "/metrics");
   const text = answer.text();
   const value = (name) => Number(new RegExp(`^${name.replace(/[{}"]/g, "\\$&")} (\\S+)$`, "m").exec(text)?.[1]);
+  // Whatever labels it has.
+  const sum = (name) =>
+    [...text.matchAll(new RegExp(`^${name}(?:\\{.*\\})? (\\S+)$`, "gm"))].reduce(
+      (all, [, one]) => all + Number(one),
+      0,
+    );
   return {
+    atMs: performance.now() - busySince,
     heapMib: value("nodejs_heap_size_used_bytes") / mib,
+    externalMib: value("nodejs_external_memory_bytes") / mib,
     rssMib: value("process_resident_memory_bytes") / mib,
+    restarts: sum("duck_worker_restarts_total"),
+    terminated: sum("duck_worker_kills_total"),
     ready: value('duck_workers{state="ready"}'),
     wanted: value('duck_workers{state="wanted"}'),
     inFlight: value("duck_requests_in_flight"),
@@ -198,7 +212,10 @@ function summary() {
   const rows = [...results].map(([kind, counts]) => ({ kind, ...counts }));
   const total = rows.reduce((sum, { right, error, cut, left }) => sum + right + error + cut + left, 0);
   console.log(
-    `\n${total} requests in ${Math.round(tookMs / 1000)} s, ${kills} threads killed, ${reloads} reloads, seed ${seed}`,
+    `\n${total} requests in ${Math.round(tookMs / 1000)} s, ${kills} orders to a thread to end, ${reloads} reloads, seed ${seed}`,
+  );
+  console.log(
+    `${after.restarts - before.restarts} threads replaced after their end, ${after.terminated - before.terminated} of them terminated by main`,
   );
   console.log("\nkind           right    clean error   stream cut   client left");
   for (const { kind, right, error, cut, left } of rows)
@@ -206,22 +223,36 @@ function summary() {
       `${kind.padEnd(12)}${String(right).padStart(8)}${String(error).padStart(15)}${String(cut).padStart(13)}${String(left).padStart(14)}`,
     );
 
-  // The least of each stretch: what is left after a collection. The first part is for getting warm.
-  const least = (name, from, to) =>
-    Math.min(
-      ...samples.slice(Math.floor(samples.length * from), Math.ceil(samples.length * to)).map((one) => one[name]),
-    );
-  const heap = [least("heapMib", 0.1, 0.5), least("heapMib", 0.5, 1)];
-  console.log(`\nmain's heap, least: ${heap.map((value) => value.toFixed(1)).join(" -> ")} MiB`);
-  console.log(`resident, least: ${least("rssMib", 0.1, 0.5).toFixed(0)} -> ${least("rssMib", 0.5, 1).toFixed(0)} MiB`);
-  console.log(`idle before: ${JSON.stringify(before)}`);
-  console.log(`idle after:  ${JSON.stringify(after)}`);
+  // The least of each stretch: what is left after a collection. After the first minute, or the first half of a short run,
+  // everything is warm.
+  const warm = Math.min(60_000, tookMs / 2);
+  const stretch = Math.min(20_000, tookMs / 4);
+  const least = (name, from) =>
+    Math.min(...samples.filter(({ atMs }) => atMs >= from && atMs <= from + stretch).map((one) => one[name]));
+  const both = (name) => [least(name, warm - stretch / 2), least(name, tookMs - stretch)];
+  const shown = (name) =>
+    both(name)
+      .map((value) => value.toFixed(1))
+      .join(" -> ");
+  console.log(
+    `\nafter ${Math.round(warm / 1000)} s and at the end, the least of ${Math.round(stretch / 1000)} s each, in MiB:`,
+  );
+  console.log(
+    `main's heap ${shown("heapMib")}, outside the heap ${shown("externalMib")}; the whole process ${shown("rssMib")}`,
+  );
+  const idle = ({ threads, descriptors, heapMib, rssMib }) =>
+    `${threads} threads, ${descriptors} descriptors, heap ${heapMib.toFixed(1)} MiB, resident ${rssMib.toFixed(0)} MiB`;
+  console.log(`idle before: ${idle(before)}`);
+  console.log(`idle after:  ${idle(after)}`);
   console.log(`exit after SIGTERM: ${exit}`);
   console.log("\nlines at warn and above:");
   for (const [text, times] of [...said].sort((a, b) => b[1] - a[1]).slice(0, 15))
     console.log(`${String(times).padStart(8)}  ${text.slice(0, 160)}`);
 
-  if (heap[1] > heap[0] * 1.25 + 8) count(wrong, `main's heap grew: ${heap.map(Math.round).join(" -> ")} MiB`);
+  for (const name of ["heapMib", "externalMib"]) {
+    const [then, now] = both(name);
+    if (!(now <= then * 1.25 + 8)) count(wrong, `main's memory grew: ${name} ${shown(name)}`);
+  }
   if (after.threads !== undefined && after.threads > before.threads)
     count(wrong, `threads: ${before.threads} -> ${after.threads}`);
   // Node leaves a module's file open when it terminates a thread in the moment in which that is read (seen on 20.20): a
@@ -253,15 +284,4 @@ function pick(random) {
     if (left < 0) return kind;
   }
   return "light";
-}
-
-/** A small generator of pseudo-random numbers with a seed. */
-function mulberry32(start) {
-  let state = start >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
 }

@@ -35,6 +35,7 @@ describe("a configuration that says nothing", () => {
         bodyLimitBytes: 1048576,
         headersTimeoutMs: 15000,
         requestTimeoutMs: 30000,
+        stallTimeoutMs: 30000,
         keepAliveTimeoutMs: 72000,
         trustProxy: false,
         https: undefined,

@@ -95,8 +95,8 @@ test("a client that resets its stream aborts the handler, and a streamed body's 
   await until(() => gate[ABORTED] === 1 && gate[FINALLY] === 1);
 });
 
-test("a client that does not read stops the generator, and is cut at requestTimeoutMs; its connection goes on", async () => {
-  const client = await session((await secure({ server: { requestTimeoutMs: 400 } })).at);
+test("a client that does not read stops the generator, and is cut at stallTimeoutMs; its connection goes on", async () => {
+  const client = await session((await secure({ server: { stallTimeoutMs: 400 } })).at);
   const stream = client.request({ ":path": "/endless" });
   stream.on("error", () => undefined);
   stream.pause();

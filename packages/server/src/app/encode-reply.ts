@@ -74,7 +74,7 @@ function encodeBody(
   headers: string | null,
   response: RouteSchemas["response"],
 ): EncodedReply | Promise<EncodedReply> {
-  const typed = headers !== null && /(?:^|\n)content-type\n/.test(headers);
+  const typed = headers?.includes("content-type\n") === true && names(headers).includes("content-type");
   const as = (type: ContentType): ContentType => (typed ? NO_TYPE : type);
   if (value === null || value === undefined) return { status, contentType: 0, headers, body: null, stream: null };
   if (BODYLESS(status))
@@ -260,6 +260,11 @@ function headerLines(headers: ReplyHeaders | undefined, cookies: readonly string
   }
   for (const cookie of cookies) flat.push("set-cookie", cookie);
   return flatHeaderLines(flat);
+}
+
+/** The names in header lines; a value may look like one. */
+function names(lines: string): readonly string[] {
+  return lines.split("\n").filter((_, i) => i % 2 === 0);
 }
 
 /** The same, of names and values in turn. */

@@ -109,6 +109,7 @@ export function resolveConfig(config: DuckConfig, options: ResolveConfigOptions 
       bodyLimitBytes: given.server?.bodyLimitBytes ?? 1_048_576,
       headersTimeoutMs: given.server?.headersTimeoutMs ?? 15_000,
       requestTimeoutMs: given.server?.requestTimeoutMs ?? 30_000,
+      stallTimeoutMs: given.server?.stallTimeoutMs ?? 30_000,
       keepAliveTimeoutMs: given.server?.keepAliveTimeoutMs ?? 72_000,
       trustProxy: given.server?.trustProxy ?? false,
       https,

@@ -93,6 +93,7 @@ export const configSchema: z.ZodType<DuckConfig> = z.strictObject(
           bodyLimitBytes: sizeBytes.optional(),
           headersTimeoutMs: milliseconds(0).optional(),
           requestTimeoutMs: milliseconds(0).optional(),
+          stallTimeoutMs: milliseconds(0).optional(),
           keepAliveTimeoutMs: milliseconds(0).optional(),
           trustProxy: trustProxy.optional(),
           https: z

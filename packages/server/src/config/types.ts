@@ -24,6 +24,8 @@ export interface ServerSettings {
   headersTimeoutMs?: number | undefined;
   /** How long a client may take to send its whole request. Default 30000. */
   requestTimeoutMs?: number | undefined;
+  /** How long a client may take not one byte of an answer that waits for it, then it is cut; 0 for ever. Default 30000. */
+  stallTimeoutMs?: number | undefined;
   /** How long an idle connection is kept. Default 72000. */
   keepAliveTimeoutMs?: number | undefined;
   /** Whose `X-Forwarded-*` headers are believed: all, none, a number of hops, or addresses and ranges. Default false. */
@@ -132,6 +134,7 @@ export interface ResolvedConfig {
     readonly bodyLimitBytes: number;
     readonly headersTimeoutMs: number;
     readonly requestTimeoutMs: number;
+    readonly stallTimeoutMs: number;
     readonly keepAliveTimeoutMs: number;
     readonly trustProxy: boolean | number | string | readonly string[];
     readonly https: ResolvedHttps | undefined;

@@ -1,6 +1,6 @@
 /** A streamed answer on its way from a worker to its client, no faster than the client takes it. */
 import type { InFlight } from "./in-flight.ts";
-import { STREAM_WINDOW } from "./wire.ts";
+import { CREDIT_STEP } from "./wire.ts";
 import type { WorkerLink } from "./worker-link.ts";
 
 /** Writes a piece, and gives the worker credit for more when the client has room. */
@@ -11,7 +11,7 @@ export function passOn(link: WorkerLink, request: InFlight, chunk: string | Uint
     credit(link, request);
   });
   if (!goOn) request.stalled = true;
-  else if (!request.stalled && request.owed >= STREAM_WINDOW / 4) credit(link, request);
+  else if (!request.stalled && request.owed >= CREDIT_STEP) credit(link, request);
 }
 
 function credit(link: WorkerLink, request: InFlight): void {

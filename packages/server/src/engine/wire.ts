@@ -81,6 +81,15 @@ export interface WorkerData {
 
 /** So many pieces of a streamed body, either way, are on their way at most. */
 export const STREAM_WINDOW = 16;
+/** Main gives credit anew for so many. No window may be smaller. */
+export const CREDIT_STEP: number = STREAM_WINDOW / 4;
+/** All streams of a thread together: what is on its way to main stands before the answers of others. */
+const PIECES_PER_THREAD = 512;
+
+/** The window of one more stream, where a thread has so many. */
+export function windowBeside(streams: number): number {
+  return Math.max(CREDIT_STEP, Math.min(STREAM_WINDOW, Math.floor(PIECES_PER_THREAD / (streams + 1))));
+}
 /** Pieces are at most this large. */
 export const CHUNK_BYTES: number = 64 * 1024;
 /** Bodies above this are streamed to handlers that ask for a stream. */

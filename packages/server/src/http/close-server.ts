@@ -1,39 +1,58 @@
-/** Shutting down in order: no new connections, what runs is finished, then the threads end. */
+/**
+ * Shutting down in order: no new connections, what runs is finished, then the threads end.
+ *
+ * From the first moment on every answer says `Connection: close`, those to requests that come on kept connections too:
+ * they hear 503. A connection that is idle meanwhile cannot be told anything, HTTP has no word for it; it is given a
+ * grace for one more request, and only then closed.
+ */
+import type { Server } from "node:http";
 import { Server as NetServer } from "node:net";
 import type { FastifyInstance } from "fastify";
 import type { Engine } from "../engine/engine.ts";
+import type { ClientSockets } from "./client-sockets.ts";
 import type { CloseReport } from "./create-server.ts";
 import type { NodeServer } from "./node-server.ts";
 
-/** How long a kept connection may still bring a request, which then hears 503 and `Connection: close`. */
+/** How long after the start of the shutdown a kept connection may still bring a request. */
+const GRACE_MS = 250;
+/** The same, after the last answer. */
 const LINGER_MS = 100;
 
 export async function closeServer(options: {
   readonly engine: Engine;
   readonly listener: NodeServer;
+  readonly sockets: ClientSockets;
   readonly fastify: FastifyInstance;
   readonly timeoutMs: number;
 }): Promise<CloseReport> {
-  const { engine, listener, fastify, timeoutMs } = options;
+  const { engine, listener, sockets, fastify, timeoutMs } = options;
   const { server } = listener;
-  const until = performance.now() + timeoutMs;
+  const begun = performance.now();
+  const until = begun + timeoutMs;
   // Asked first: from here on every answer says Connection: close, and new requests hear 503.
   const drained = engine.drained();
   listener.goAway();
-  const closed = server.listening
-    ? // Not http's own close(): that cuts idle connections at once, and with them requests on their way.
-      new Promise<void>((resolve) => void NetServer.prototype.close.call(server, () => resolve()))
-    : Promise.resolve();
+  const closed = stopAccepting(server);
   const finished = await before(until, drained);
-  const linger = new Promise((resolve) => setTimeout(resolve, LINGER_MS));
-  await linger;
-  listener.closeIdle();
+  await before(Math.max(begun + GRACE_MS, performance.now() + LINGER_MS), closed);
+  sockets.closeIdle();
   const quiet = finished && (await before(until, closed));
   const terminated = await engine.close(Math.max(0, until - performance.now()));
   listener.closeAll();
+  sockets.closeAll();
   await closed;
   await fastify.close();
   return { forced: !quiet || terminated > 0 };
+}
+
+/** Resolves when the last connection is gone. */
+async function stopAccepting(server: Server): Promise<void> {
+  if (!server.listening) return;
+  // The kernel has taken connections in that Node has not: closing now would reset them. One whole turn of the loop
+  // accepts them, and their requests hear 503 in place of a reset.
+  await new Promise<void>((turn) => setImmediate(() => setImmediate(turn)));
+  // Not http's own close(): that cuts idle connections at once, and with them requests on their way.
+  await new Promise<void>((resolve) => void NetServer.prototype.close.call(server, () => resolve()));
 }
 
 /** Whether `promise` came before `until`, in performance.now() time. */

@@ -23,6 +23,7 @@ import {
 import { workerModule } from "../worker-module.ts";
 import { accessLog } from "./access-log.ts";
 import { bind } from "./bind.ts";
+import { ClientSockets } from "./client-sockets.ts";
 import { closeServer } from "./close-server.ts";
 import { createFastifyApp, type FastifyApp } from "./fastify-app.ts";
 import { MainLoop, type MainLoopStats } from "./main-loop.ts";
@@ -132,7 +133,7 @@ async function assemble(
 ): Promise<DuckServer> {
   started.catch(() => undefined);
   const forwarded = forwardedReader(config.server.trustProxy);
-  const gate = new RequestGate({ engine, forwarded, stallTimeoutMs: config.server.requestTimeoutMs });
+  const gate = new RequestGate({ engine, forwarded, ...config.server });
   const newId = (request: IncomingMessage): string => {
     const id = gate.idOf(request);
     return typeof id === "string" ? id : engine.idOfNumber(id);
@@ -145,6 +146,7 @@ async function assemble(
     newId,
   });
   const { fastify } = app;
+  const sockets = new ClientSockets(app.server, config.server.https !== undefined, config.server);
   for (const plugin of config.plugins) await plugin.server?.(fastify, config);
 
   const loop = new MainLoop(logger);
@@ -207,6 +209,7 @@ async function assemble(
         const report = await closeServer({
           engine,
           listener: app.listener,
+          sockets,
           fastify,
           timeoutMs: config.server.shutdownTimeoutMs,
         });

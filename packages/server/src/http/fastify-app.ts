@@ -3,6 +3,7 @@
  * front hands it to the engine. Everything else (plugins' routes, management, errors, `inject()`) is Fastify's.
  */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import {
   type FastifyInstance,
   type FastifyReply,
@@ -17,9 +18,10 @@ import type { ResolvedConfig } from "../config/types.ts";
 import type { MainRoute } from "../engine/in-flight.ts";
 import { FastifySink } from "./fastify-sink.ts";
 import { endAfterAnswer } from "./http2-request.ts";
-import { parserAnswer, whyRefused } from "./hygiene.ts";
+import { errorAnswer, parserAnswer, whyRefused } from "./hygiene.ts";
 import { asFastifysOwn, lazyCompilers } from "./lazy-compilers.ts";
 import { createNodeServer, type NodeServer } from "./node-server.ts";
+import { lastOwed, lingerAfter, owe } from "./owed-answers.ts";
 import { RawSink } from "./raw-sink.ts";
 import type { RequestGate } from "./request-gate.ts";
 
@@ -70,6 +72,7 @@ export function createFastifyApp(options: FastifyAppOptions): FastifyApp {
   let hooked = false;
   let opened = false;
   let made: NodeServer | undefined;
+  const ending = new WeakSet<Socket>();
 
   // A fetch-style app takes every path, so what has a path of its own comes before it: management, plugins' routes.
   const managed = new Set([config.management.health, config.management.ready, config.management.metrics]);
@@ -78,6 +81,9 @@ export function createFastifyApp(options: FastifyAppOptions): FastifyApp {
 
   const listener = (handler: (request: IncomingMessage, response: ServerResponse) => void) => {
     return (request: IncomingMessage, response: ServerResponse): void => {
+      owe(response);
+      // Whoever answers: on a server's way down every answer is the last one of its connection.
+      if (gate.draining && request.httpVersionMajor === 1) response.shouldKeepAlive = false;
       if (opened && !hooked) {
         const route = gate.find(request.method ?? "GET", request.url ?? "/");
         if (route !== undefined && !(route.info.kind === "fetch" && othersFirst(request.url ?? "/"))) {
@@ -99,14 +105,34 @@ export function createFastifyApp(options: FastifyAppOptions): FastifyApp {
     exposeHeadRoutes: true,
     schemaController: { compilersFactory: lazyCompilers() as never },
     clientErrorHandler(error, socket) {
-      if (error.code === "ECONNRESET" || socket.destroyed || !socket.writable) {
+      if (error.code === "ECONNRESET" || socket.destroyed) {
         socket.destroy();
         return;
       }
-      socket.end(parserAnswer(error.code), () => socket.destroy());
+      // Its last answer is on its way out, and nothing that comes behind may cut that short.
+      if (socket.writableEnded) return;
+      // What follows a Connection: close is nobody's request; the answer before it ends the connection.
+      const owed = lastOwed(socket);
+      if (owed !== undefined && (error.code as string) === "HPE_CLOSED_CONNECTION") {
+        lingerAfter(socket);
+        return;
+      }
+      // Behind the answers to what came before it, else the first of them would be taken for this one.
+      if (owed === undefined) lastWords(socket, error.code);
+      else if (!ending.has(socket)) {
+        ending.add(socket);
+        owed.once("close", () => lastWords(socket, error.code));
+      }
     },
     serverFactory(handler) {
-      made ??= createNodeServer(config.server, listener(handler));
+      if (made === undefined) {
+        made = createNodeServer(config.server, listener(handler));
+        // Without a listener Node cuts the connection without a word. RFC 9110 9.3.6: few origin servers implement it.
+        made.server.on("connect", (request: IncomingMessage, socket: Socket) => {
+          // Read on, or the client's own end would never be heard.
+          if (request.httpVersionMajor === 1) socket.resume().end(errorAnswer(501));
+        });
+      }
       return made.server;
     },
     routerOptions: {
@@ -176,6 +202,12 @@ export function createFastifyApp(options: FastifyAppOptions): FastifyApp {
       opened = true;
     },
   };
+}
+
+/** Says what is wrong with bytes that are no request, and ends the connection. */
+function lastWords(socket: Socket, code: string | undefined): void {
+  if (socket.writable) socket.end(parserAnswer(code), () => socket.destroy());
+  else socket.destroy();
 }
 
 /** Access lines for what Fastify answers itself; the engine's requests have theirs from the engine. */

@@ -3,7 +3,7 @@ import { Readable } from "node:stream";
 import type { FastifyReply } from "fastify";
 import type { ContentType } from "../app/encode-reply.ts";
 import type { ReplySink } from "../engine/in-flight.ts";
-import { responseHeaders } from "./header-lines.ts";
+import { bodyBehind, responseHeaders } from "./header-lines.ts";
 import { breakOff, isHttp2 } from "./http2-request.ts";
 import type { ServerPhase } from "./server-phase.ts";
 
@@ -25,7 +25,7 @@ export class FastifySink implements ReplySink {
     // Fastify counts what is there.
     if (body !== null) reply.removeHeader("content-length");
     if (body === null) void reply.send();
-    else if (typeof body === "string") void reply.send(body);
+    else if (typeof body === "string") void reply.send(bodyBehind(headers, body));
     else void reply.send(Buffer.from(body.buffer, body.byteOffset, body.byteLength));
   }
 

@@ -12,6 +12,16 @@ export function responseHeaders(request: IncomingMessage, contentType: ContentTy
   return flat;
 }
 
+/**
+ * A body to be written behind these headers. Node writes head and text in one go, in the text's encoding, and would so
+ * turn a header's bytes above 127 into two each; behind bytes it does not.
+ */
+export function bodyBehind<T extends string | Uint8Array>(headers: string | null, body: T): T | Buffer {
+  return typeof body === "string" && headers !== null && ABOVE_ASCII.test(headers) ? Buffer.from(body) : body;
+}
+
+const ABOVE_ASCII = /[\x80-\xff]/;
+
 /** Takes a header out; its last value. */
 export function takeHeader(flat: string[], name: string): string | undefined {
   let value: string | undefined;

@@ -41,7 +41,8 @@ export function endAfterAnswer(request: IncomingMessage, response: ServerRespons
     return;
   }
   const { stream } = request as unknown as Http2ServerRequest;
-  response.once("finish", () => stream.close(constants.NGHTTP2_NO_ERROR));
+  // Not the response's own event: that waits for the end of the request.
+  stream.once("finish", () => stream.close(constants.NGHTTP2_NO_ERROR));
 }
 
 /** Breaks an answer off, so that it does not look complete. */
@@ -50,16 +51,12 @@ export function breakOff(response: ServerResponse): void {
   else response.destroy();
 }
 
-/** Cuts a client that takes not one byte of its answer for so long; 0 lets it be. */
+/** Cuts a client that takes not one byte of its answer for so long; 0 lets it be. HTTP/2 only: else its socket tells. */
 export function cutWhenStalled(response: ServerResponse, ms: number): void {
-  if (isHttp2(response.req)) {
-    const stream = streamOf(response);
-    stream.removeAllListeners("timeout");
-    stream.setTimeout(ms, () => stream.close(constants.NGHTTP2_CANCEL));
-    return;
-  }
-  // Node destroys the socket at its timeout.
-  response.socket?.setTimeout(ms);
+  if (!isHttp2(response.req)) return;
+  const stream = streamOf(response);
+  stream.removeAllListeners("timeout");
+  stream.setTimeout(ms, () => stream.close(constants.NGHTTP2_CANCEL));
 }
 
 /** Gives a client so long to send the whole of its body. HTTP/2 only: in HTTP/1.1 Node sees to it. */

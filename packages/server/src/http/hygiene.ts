@@ -1,4 +1,5 @@
-/** What Node's parser lets through and RFC 9112 does not. Pure. */
+/** What Node's parser lets through and RFC 9112 does not. */
+import { STATUS_CODES } from "node:http";
 import { isHttp2 } from "./http2-request.ts";
 
 /** Two Host headers: a request that two parties may read differently. RFC 9112 3.2. */
@@ -51,14 +52,22 @@ export function originForm(url: string): string {
 
 /** Bytes to answer what could not even be parsed; the connection ends. */
 export function parserAnswer(code: string | undefined): string {
-  const [status, title] =
-    code === "HPE_HEADER_OVERFLOW"
-      ? [431, "Request Header Fields Too Large"]
-      : code === "ERR_HTTP_REQUEST_TIMEOUT"
-        ? [408, "Request Timeout"]
-        : code === "HPE_CHUNK_EXTENSIONS_OVERFLOW"
-          ? [413, "Payload Too Large"]
-          : [400, "Bad Request"];
+  switch (code) {
+    case "HPE_HEADER_OVERFLOW":
+      return errorAnswer(431);
+    case "ERR_HTTP_REQUEST_TIMEOUT":
+      return errorAnswer(408);
+    case "HPE_CHUNK_EXTENSIONS_OVERFLOW":
+      return errorAnswer(413);
+    default:
+      return errorAnswer(400);
+  }
+}
+
+/** A whole answer for a connection that has no response of Node's and ends with it. */
+export function errorAnswer(status: number): string {
+  const title = STATUS_CODES[status] ?? "";
   const body = JSON.stringify({ type: "about:blank", title, status });
-  return `HTTP/1.1 ${status} ${title}\r\ncontent-type: application/problem+json; charset=utf-8\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`;
+  const date = new Date().toUTCString();
+  return `HTTP/1.1 ${status} ${title}\r\ndate: ${date}\r\ncontent-type: application/problem+json; charset=utf-8\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`;
 }

@@ -18,8 +18,6 @@ export interface NodeServer {
   readonly server: Server;
   /** From now on connections end with what they have: HTTP/2 clients are told to open no more streams. */
   goAway(): void;
-  /** Ends the connections that have no request. */
-  closeIdle(): void;
   /** Ends all connections. */
   closeAll(): void;
 }
@@ -51,34 +49,22 @@ export function createNodeServer(settings: ResolvedConfig["server"], listener: L
   const made = server;
   made.maxHeadersCount = 0;
   made.on("checkContinue", listener);
-  const sockets = watched(made, http2 ? "connection" : undefined);
-  // Browsers connect in advance, and so do pools of clients.
-  const readable = watched(made, https === undefined ? "connection" : "secureConnection");
+  const sockets = new Set<Socket>();
+  if (http2) {
+    made.on("connection", (socket: Socket) => {
+      sockets.add(socket);
+      socket.once("close", () => sockets.delete(socket));
+    });
+  }
   return {
     server: made,
     goAway,
-    closeIdle(): void {
-      HttpServer.prototype.closeIdleConnections.call(made);
-      // Node takes a connection for idle only once it has had a request: one that never said a word is not.
-      for (const socket of readable) if (socket.bytesRead === 0) socket.destroy();
-    },
     closeAll(): void {
       // Node's own knows HTTP/1.1 only.
       for (const socket of sockets) socket.destroy();
       HttpServer.prototype.closeAllConnections.call(made);
     },
   };
-}
-
-/** The connections that are open, by the event that tells of them. */
-function watched(server: Server, event: "connection" | "secureConnection" | undefined): ReadonlySet<Socket> {
-  const sockets = new Set<Socket>();
-  if (event !== undefined)
-    server.on(event, (socket: Socket) => {
-      sockets.add(socket);
-      socket.once("close", () => sockets.delete(socket));
-    });
-  return sockets;
 }
 
 function tls({ key, cert, ca, passphrase }: ResolvedHttps): Record<string, unknown> {

@@ -2,7 +2,7 @@
 import type { ServerResponse } from "node:http";
 import { CONTENT_TYPES, type ContentType } from "../app/encode-reply.ts";
 import type { ReplySink } from "../engine/in-flight.ts";
-import { responseHeaders, takeHeader } from "./header-lines.ts";
+import { bodyBehind, responseHeaders, takeHeader } from "./header-lines.ts";
 import { breakOff, cutWhenStalled } from "./http2-request.ts";
 import type { ServerPhase } from "./server-phase.ts";
 
@@ -40,7 +40,7 @@ export class RawSink implements ReplySink {
     else if (status !== 204 && status !== 304 && response.req.method !== "HEAD") flat.push("content-length", "0");
     response.writeHead(status, flat);
     if (body === null) response.end();
-    else response.end(body);
+    else response.end(bodyBehind(headers, body));
     if (response.writableLength > 0) this.#watch();
   }
 

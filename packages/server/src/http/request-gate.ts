@@ -20,13 +20,16 @@ import {
   onStreamClosed,
 } from "./http2-request.ts";
 import { originForm, whyRefused } from "./hygiene.ts";
+import { lingerAfter } from "./owed-answers.ts";
 import type { ServerPhase } from "./server-phase.ts";
 
 /** Ids that are taken over from `x-request-id`. */
 const WELL_FORMED_ID = /^[\w.:@/+=-]{1,128}$/;
 
 export interface RequestGateOptions {
+  /** How long a client may take none of its answer, and how long to send its request; 0 for ever. */
   readonly stallTimeoutMs: number;
+  readonly requestTimeoutMs: number;
   readonly engine: Engine;
   /** The client's address behind trusted proxies; undefined where none are trusted. */
   readonly forwarded: ((request: IncomingMessage) => { ip: string; secure: boolean }) | undefined;
@@ -34,15 +37,17 @@ export interface RequestGateOptions {
 
 export class RequestGate implements ServerPhase {
   readonly stallTimeoutMs: number;
+  readonly #requestTimeoutMs: number;
   readonly #engine: Engine;
   readonly #forwarded: RequestGateOptions["forwarded"];
   readonly #onGone: (request: InFlight) => void;
   #ids = 0;
 
   constructor(options: RequestGateOptions) {
+    this.stallTimeoutMs = options.stallTimeoutMs;
+    this.#requestTimeoutMs = options.requestTimeoutMs;
     this.#engine = options.engine;
     this.#forwarded = options.forwarded;
-    this.stallTimeoutMs = options.stallTimeoutMs;
     this.#onGone = (request) => this.#engine.clientGone(request);
   }
 
@@ -90,9 +95,10 @@ export class RequestGate implements ServerPhase {
       this.#tooLarge(request, response, route, sink, arrivedAt, limit);
       return;
     }
-    if (headers.expect !== undefined) response.writeContinue();
+    // RFC 9110 10.1.1: a client of HTTP/1.0 does not know it.
+    if (headers.expect !== undefined && request.httpVersion !== "1.0") response.writeContinue();
     let collecting = !streams;
-    cutWhenSlow(request, this.stallTimeoutMs, () => {
+    cutWhenSlow(request, this.#requestTimeoutMs, () => {
       endAfterAnswer(request, response);
       if (collecting) this.#refuse(request, route, sink, arrivedAt, 408, "The body did not come in time.");
       else request.destroy();
@@ -106,7 +112,12 @@ export class RequestGate implements ServerPhase {
       if (!collecting) return;
       collecting = false;
       if (body === "too-large") this.#tooLarge(request, response, route, sink, arrivedAt, limit);
-      else if (body !== "broken-off") this.#submit(request, route, sink, arrivedAt, body);
+      else if (body !== "broken-off") {
+        // A reload may have come while the body did: it is a route of the new code that runs it, or none.
+        const current = this.find(request.method ?? "GET", request.url ?? "/");
+        if (current !== undefined) this.#submit(request, current, sink, arrivedAt, body);
+        else this.#refuse(request, route, sink, arrivedAt, 404, "No route has this path.");
+      }
     });
   }
 
@@ -171,6 +182,7 @@ export class RequestGate implements ServerPhase {
   ): void {
     // What is left of it is not read to the end: the connection ends with this answer.
     endAfterAnswer(request, response);
+    if (request.httpVersionMajor === 1) lingerAfter(request.socket);
     this.#refuse(request, route, sink, arrivedAt, 413, `The body is larger than ${limit} bytes.`);
     request.resume();
   }

@@ -58,9 +58,12 @@ export async function attachSockets(server: Server, engine: Engine, gate: Reques
 function refuse(socket: Duplex, status: number, contentType: ContentType = 0, body = ""): void {
   const type = contentType === 0 ? "" : `content-type: ${CONTENT_TYPES[contentType]}\r\n`;
   const length = Buffer.byteLength(body);
-  socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\nconnection: close\r\n${type}content-length: ${length}\r\n\r\n${body}`,
-  );
+  // Read on, or the client's own end would never be heard.
+  socket
+    .resume()
+    .end(
+      `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\ndate: ${new Date().toUTCString()}\r\nconnection: close\r\n${type}content-length: ${length}\r\n\r\n${body}`,
+    );
 }
 
 class MainSocket implements SocketSink, ReplySink {

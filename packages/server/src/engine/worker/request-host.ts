@@ -9,7 +9,7 @@ import { HttpError } from "../../errors.ts";
 import type { WorkerLogger } from "../../logs/worker-logger.ts";
 import { REQUEST_FIELDS, readRequest, routeAt, STREAMED_BODY } from "../envelope.ts";
 import { AWAITING, DONE, type Slots } from "../slots.ts";
-import type { FromWorker, ToWorker } from "../wire.ts";
+import { type FromWorker, type ToWorker, windowBeside } from "../wire.ts";
 import { BodySource } from "./body-source.ts";
 import type { RunnableRoute } from "./load-app.ts";
 import { ReplyBatch } from "./reply-batch.ts";
@@ -231,7 +231,7 @@ export class RequestHost {
   /** Streams an answer; resolves when that has ended. @throws what the source throws before its first piece. */
   async #stream(reply: EncodedReply, ctx: RequestContext, costUs: number): Promise<boolean> {
     const { slot } = ctx.envelope;
-    const pump = new StreamPump(slot, reply, costUs, this.#options.post, {
+    const pump = new StreamPump(slot, reply, costUs, windowBeside(this.#pumps.size), this.#options.post, {
       onHead: () => this.#replies.flush(),
       onEnd: (error) => {
         if (error !== undefined && !ctx.aborted) {

@@ -1,16 +1,15 @@
 /** Moves a streamed answer to main: pieces as they are made, no more of them than main has given credit for. */
 import { BYTES_TYPE, type EncodedReply, TEXT_TYPE } from "../../app/encode-reply.ts";
 import { InvalidReplyError } from "../../errors.ts";
-import { CHUNK_BYTES, type FromWorker, STREAM_WINDOW } from "../wire.ts";
+import { CHUNK_BYTES, type FromWorker } from "../wire.ts";
 import { StatedLength } from "./stated-length.ts";
+import { turn } from "./turns.ts";
 
 /** Pieces are joined only when a source gave so many at once, each within FAST_MS: then it is a matter of microseconds. */
 const FAST_STREAK = 32;
 const FAST_MS = 0.05;
 const JOINED_BYTES = 16 * 1024;
 const JOINED_MS = 1;
-/** A synchronous generator gives the thread to others after so long. */
-const SLICE_MS = 5;
 
 type Post = (message: FromWorker, transfer?: readonly ArrayBuffer[]) => void;
 
@@ -28,7 +27,7 @@ export class StreamPump {
   readonly #hooks: PumpHooks;
   readonly #costUs: number;
   readonly #length: StatedLength;
-  #credit: number = STREAM_WINDOW;
+  #credit: number;
   #waiting: (() => void) | undefined;
   #cancelled = false;
   #headSent = false;
@@ -38,7 +37,9 @@ export class StreamPump {
   #scheduled = false;
   #ended = false;
 
-  constructor(slot: number, reply: EncodedReply, costUs: number, post: Post, hooks: PumpHooks) {
+  /** @param window so many pieces may be on their way to main */
+  constructor(slot: number, reply: EncodedReply, costUs: number, window: number, post: Post, hooks: PumpHooks) {
+    this.#credit = window;
     this.#slot = slot;
     this.#reply = reply;
     this.#costUs = costUs;
@@ -72,7 +73,6 @@ export class StreamPump {
     const { stream } = this.#reply;
     if (stream === null) return;
     try {
-      let slice = performance.now();
       for (;;) {
         const asked = performance.now();
         const result = stream.next();
@@ -87,9 +87,9 @@ export class StreamPump {
         const waits = this.#piece(piece, now);
         if (waits !== undefined) await waits;
         if (this.#cancelled) break;
-        if (now - slice > SLICE_MS) {
-          await new Promise((turn) => setImmediate(turn));
-          slice = performance.now();
+        const others = turn(now);
+        if (others !== undefined) {
+          await others;
           if (this.#cancelled) break;
         }
       }

@@ -1,0 +1,33 @@
+/** Headers of replies as bytes on the wire. Both were found by `pnpm fuzz`. */
+import { createServer, definePlugin } from "@duck-ts/server";
+import { expect, onTestFinished, test } from "vitest";
+import { appFolder } from "./support/command.ts";
+import { raw } from "./support/server.ts";
+
+const app = `
+import { defineApp, get, reply } from "@duck-ts/server";
+export default defineApp({ routes: [
+  get("/latin", () => reply(200, "text", { "x-name": "caf\\u00e9" })),
+  get("/named", () => reply(200, "text", [["x-a", "content-type"], ["x-b", "c"]])),
+] });`;
+const hook = definePlugin({ name: "hook", server: (fastify) => void fastify.addHook("onSend", async () => undefined) });
+
+test.each([
+  ["straight", []],
+  ["through a plugin's hook", [hook]],
+])(
+  "%s: header values above ASCII are the same bytes whatever the body is, and a value is never taken for a name",
+  async (_how, plugins) => {
+    const server = await createServer(
+      { app: "./app.ts", plugins, server: { port: 0 }, requestHandling: { maxWorkers: 1 }, log: { level: "silent" } },
+      { root: appFolder({ "app.ts": app }) },
+    );
+    onTestFinished(async () => void (await server.close()));
+    const port = Number(new URL(await server.listen()).port);
+    const get = (path: string): Promise<string> =>
+      raw(port, `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+    // raw() reads latin1: in UTF-8 this would be two characters.
+    expect(await get("/latin")).toMatch(/\r\nx-name: caf\u00e9\r\n[\s\S]*\r\n\r\ntext$/);
+    expect(await get("/named")).toContain("\r\ncontent-type: text/plain; charset=utf-8\r\n");
+  },
+);
