@@ -14,8 +14,8 @@ import { installInto, packAll } from "./pack.mjs";
 import { runTests } from "./test.mjs";
 import { root, tool } from "./tool.mjs";
 
-/** These read the repository around them, drive a browser, or tell of nothing that packing could break. */
-const staysBehind = [/^test\/(errors|demo-browser|stress|blocking-matrix)\./];
+/** These run scripts of the repository, drive a browser, or tell of nothing that packing could break. */
+const staysBehind = [/^test\/(errors|fuzz|signals|demo-browser|stress|blocking-matrix)\./];
 
 /** Packs, installs, copies, checks types, runs; the counts are those of runTests. */
 export function runPacked(args, options = {}) {

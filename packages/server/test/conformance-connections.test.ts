@@ -176,7 +176,7 @@ function converse(port: number, bytes: string, count: number): Promise<Heard> {
   return new Promise((resolve) => {
     const socket = connect(port, "127.0.0.1");
     let text = "";
-    let asked = -1;
+    let asked = false;
     const statuses = (): number[] => [...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status));
     const done = (after: Heard["after"], until: number): void => {
       clearTimeout(timer);
@@ -188,10 +188,10 @@ function converse(port: number, bytes: string, count: number): Promise<Heard> {
     socket.on("connect", () => socket.write(bytes, "latin1"));
     socket.on("data", (data) => {
       text += data.toString("latin1");
-      if (asked === -1 && statuses().length >= count && /\r\n\r\n/.test(text)) {
-        asked = text.length;
+      if (!asked && statuses().length >= count && /\r\n\r\n/.test(text)) {
+        asked = true;
         setImmediate(() => socket.write(probe));
-      } else if (text.endsWith('{"hello":"probe"}')) done("open", asked);
+      } else if (text.endsWith('{"hello":"probe"}')) done("open", text.lastIndexOf("HTTP/1.1 "));
     });
     socket.on("error", () => undefined);
     socket.on("close", () => done("closed", text.length));
