@@ -46,7 +46,7 @@ export const GONE = 4;
  * terminated may still move for a while, and must not write into its successor's. First come the words by which either
  * side claims a task that the supervisor has given ahead.
  */
-export const CLAIMS = 64;
+export const CLAIMS = 2048;
 /** The task whose turn it is: its submitter's thread and number. Holds from before the task's module is imported. */
 export const RUN_THREAD: number = CLAIMS + 0; // the first word behind the claims
 export const RUN_CALL: number = CLAIMS + 1;
@@ -72,9 +72,10 @@ export const RUN_RUNNING = 1;
 export const RUN_COUNTED = 2;
 
 /**
- * The place in front of a worker: one of four states, and for TAKEN who has it (a number that the supervisor gave that
- * submitter for this worker) and how many of its tasks the worker has before it. All in one word, so that a submitter
- * adds a task only to a place that is still its own, and the worker gives the place up only when nothing is left.
+ * The place in front of a worker: one of four states; and which submitter has sent it tasks directly (a number that the
+ * supervisor gave that submitter for this worker), and how many of them the worker has before it. All in one word, so
+ * that a submitter adds a task only where no other one has any, and the worker gives the place up only when nothing is
+ * left.
  */
 export const EMPTY = 0;
 export const FREE = 1;
@@ -95,11 +96,13 @@ export function takePlace(block: Words, seat: number): boolean {
   return Atomics.compareExchange(block, PLACE, FREE, TAKEN | (seat << 2) | ONE_TASK) === FREE;
 }
 
-/** One more task for a worker that is taken by `seat` and not done. */
+/** One more task for a worker that is not free, but has tasks of no other submitter. */
 export function joinPlace(block: Words, seat: number): boolean {
   const place = Atomics.load(block, PLACE);
-  if ((place & (ONE_TASK - 1)) !== (TAKEN | (seat << 2)) || tasksBefore(place) >= MOST_TASKS) return false;
-  return Atomics.compareExchange(block, PLACE, place, place + ONE_TASK) === place;
+  const state = stateOf(place);
+  const tasks = tasksBefore(place);
+  if (state < TAKEN || tasks >= MOST_TASKS || (tasks > 0 && seatOf(place) !== seat)) return false;
+  return Atomics.compareExchange(block, PLACE, place, state | (seat << 2) | ((tasks + 1) * ONE_TASK)) === place;
 }
 
 /** One task less; the place stays taken. */
@@ -111,6 +114,11 @@ export function leavePlace(block: Words): void {
 export function vacatePlace(block: Words): boolean {
   const place = Atomics.load(block, PLACE);
   return stateOf(place) === TAKEN && tasksBefore(place) === 0 && movePlace(block, place, FREE);
+}
+
+/** Whether a submitter's tasks are before the worker. */
+export function hasDirect(block: Words): boolean {
+  return tasksBefore(Atomics.load(block, PLACE)) > 0;
 }
 
 /** How many tasks the submitter that has the place has there. */

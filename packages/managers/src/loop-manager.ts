@@ -159,6 +159,11 @@ export class LoopManager extends Manager implements WorkerNews {
     // Loops are connected from this side, at the first task.
   }
 
+  /** @internal */
+  withdraw(): void {
+    // A loop's tasks begin as they come.
+  }
+
   /** @internal The loop's thread is up. */
   up(event: Extract<FromService, { op: "up" }>): void {
     this.#thread = threadFromLinks(event.links);

@@ -119,6 +119,8 @@ export type FromService =
       readonly exit: ThreadExit;
       readonly links: readonly ThreadLink[];
     }
+  /** Of what was sent to that worker nothing begins any more: it is cancelled. */
+  | { readonly op: "withdraw"; readonly key: string; readonly worker: number; readonly why: string }
   /** A loop's thread is up. */
   | { readonly op: "up"; readonly key: string; readonly links: readonly ThreadLink[] }
   | { readonly op: "answers"; readonly answers: readonly FromWorker[]; readonly links: readonly ThreadLink[] }

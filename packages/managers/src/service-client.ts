@@ -17,6 +17,7 @@ export interface WorkerNews {
   connected(event: Extract<FromService, { op: "connect" }>): void;
   up(event: Extract<FromService, { op: "up" }>): void;
   gone(event: Extract<FromService, { op: "gone" }>): void;
+  withdraw(event: Extract<FromService, { op: "withdraw" }>): void;
 }
 
 type Client = { connected: boolean; readonly news: Map<string, WorkerNews> };
@@ -71,6 +72,9 @@ function hear(own: Client, event: FromService): void {
       return;
     case "gone":
       own.news.get(event.key)?.gone(event);
+      return;
+    case "withdraw":
+      own.news.get(event.key)?.withdraw(event);
       return;
     case "answers": {
       const worker = event.links.length > 0 ? threadFromLinks(event.links) : undefined;

@@ -231,6 +231,17 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
     this.#again(back);
   }
 
+  /** @internal The queue is cancelled, and with it what this thread has sent ahead. */
+  withdraw({ worker, why }: Extract<FromService, { op: "withdraw" }>): void {
+    const connection = this.#connections.get(worker);
+    if (connection === undefined) return;
+    for (const future of openTasks()) {
+      if (!this.#withdrawn(connection, future)) continue;
+      Atomics.add(connection.block, board.REFUSED, 1);
+      future.fail(new TaskCancelledError(`The task was cancelled: ${why}.`));
+    }
+  }
+
   /** @internal */
   isGone(): boolean {
     return Atomics.load(this.head, board.STATE) === board.GONE;
@@ -242,17 +253,9 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
 
   protected override cancelled(future: TaskFuture<unknown>, reason: unknown): void {
     const { callId } = future;
-    for (const { port, block } of this.#connections.values()) {
-      if (future.carrier !== port) continue;
-      if (port.claims.withdraw(future.carriedAs)) {
-        // It has not begun and never will. The worker passes over it.
-        port.claims.close(future.carriedAs);
-        board.leavePlace(block);
-        Atomics.add(this.head, board.CANCELLED, 1);
-        this.#uncount();
-        return;
-      }
-      port.cancel(callId, reason);
+    for (const connection of this.#connections.values()) {
+      if (this.#withdrawn(connection, future)) return;
+      if (future.carrier === connection.port) connection.port.cancel(callId, reason);
     }
     this.flush();
     tell({
@@ -344,6 +347,16 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
       this.#uncount();
       tell({ op: "poke", key: this.key }); // somebody may have queued a task while we held the place
     }
+  }
+
+  /** Takes back a task that was sent to that worker and has not begun: the worker passes over it. */
+  #withdrawn({ port, block }: Connection, future: TaskFuture<unknown>): boolean {
+    if (future.carrier !== port || !port.claims.withdraw(future.carriedAs)) return false;
+    port.claims.close(future.carriedAs);
+    board.leavePlace(block);
+    Atomics.add(this.head, board.CANCELLED, 1);
+    this.#uncount();
+    return true;
   }
 
   #queue(future: TaskFuture<unknown>, encoded: EncodedTask, options: SubmitOptions): void {

@@ -32,6 +32,8 @@ export type AgentData = {
   readonly head: board.Words;
   /** See board.ts: claims, and what the supervisor must know of the running task when the thread dies. */
   readonly block: board.Words;
+  /** Whether the pool never has another worker. */
+  readonly isOnly: boolean;
   readonly workerInit: RunMessage | undefined;
   readonly memoryLimitMb: number;
 };
@@ -76,15 +78,13 @@ export default async function agent(data: AgentData): Promise<void> {
       return;
     }
     const place = Atomics.load(block, board.PLACE);
-    if (board.stateOf(place) === board.TAKEN) {
-      if (board.tasksBefore(place) > 0) {
-        // A submitter has taken the place: its tasks are on their way, unless it has died before it sent them.
-        if (seats.get(board.seatOf(place))?.closed === true) forgetUnsent();
-        return;
-      }
-      Atomics.store(block, board.TAKEN_CALL, 0);
-      if (!board.movePlace(block, place, board.FREE)) return; // one more task is on its way
-    } else board.movePlace(block, board.HELD, board.FREE);
+    if (board.tasksBefore(place) > 0) {
+      // A submitter's tasks are on their way, unless it has died before it sent them.
+      if (seats.get(board.seatOf(place))?.closed === true) forgetUnsent();
+      return;
+    }
+    Atomics.store(block, board.TAKEN_CALL, 0);
+    if (board.stateOf(place) >= board.TAKEN && !board.movePlace(block, place, board.FREE)) return; // one more is on its way
     // Whoever queues a task counts it first and looks for a free place then; we do it the other way round. So one of us sees it.
     if (Atomics.load(head, board.QUEUED) === 0 && Atomics.load(head, board.AHEAD) === 0) return;
     if (board.movePlace(block, board.FREE, board.HELD)) tell({ t: "free" });
@@ -113,6 +113,8 @@ export default async function agent(data: AgentData): Promise<void> {
     return true;
   };
   const running = new Host("sequential", {
+    // What the supervisor has given was submitted before; where it is still on its way, it comes with a message.
+    mayBegin: data.isOnly ? () => Atomics.load(head, board.AHEAD) === 0 : undefined,
     refuse(job) {
       if (!isDirect(job)) return undefined;
       const gone = Atomics.load(block, board.GONE_SEAT);

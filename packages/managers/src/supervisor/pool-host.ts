@@ -230,9 +230,11 @@ export class PoolHost implements ManagerHost {
     if (starting > 0) return;
     for (const worker of this.#live()) {
       if (worker.state !== "ready" || this.#queue.length === 0) continue;
+      const { maxWorkers } = this.#settings;
+      // Where there is but one, what its submitter has sent it was there before; and what is given goes before what is sent.
+      if (maxWorkers === 1 && board.hasDirect(worker.block)) continue;
       worker.forget();
       const recent = Atomics.load(worker.block, board.RECENT_US);
-      const { maxWorkers } = this.#settings;
       worker.give(giveAhead(recent, worker.given.length, this.#queue.length, maxWorkers, RING - 2), this.#queue);
     }
   }
@@ -289,6 +291,7 @@ export class PoolHost implements ManagerHost {
       key: manager.intro.key,
       head: this.#head,
       block,
+      isOnly: this.#settings.maxWorkers === 1,
       workerInit: this.#settings.workerInit,
       memoryLimitMb: this.#settings.memoryLimitMb,
     };
@@ -522,6 +525,9 @@ export class PoolHost implements ManagerHost {
     }
     for (const worker of this.#live()) {
       Atomics.store(worker.block, board.REFUSING, 1);
+      const taker = worker.taker()?.thread;
+      const { key } = this.#context.manager.intro;
+      if (taker !== undefined) this.#context.post(taker, { op: "withdraw", key, worker: worker.number, why });
       for (const given of [...worker.given]) if (worker.takeBack(given)) this.#drop(given, why);
     }
   }

@@ -72,18 +72,18 @@ export class PoolWorker {
   hasAhead(thread: number, callId: number): boolean {
     const place = Atomics.load(this.block, board.PLACE);
     return (
-      board.stateOf(place) === board.TAKEN &&
       board.tasksBefore(place) > 0 &&
       this.seats[board.seatOf(place)]?.id === thread &&
       Atomics.load(this.block, board.TAKEN_CALL) < callId
     );
   }
 
-  /** The submitter that has the place, and how many of its tasks have not begun. They go back to it when this dies. */
+  /** The submitter whose tasks are before it, and how many have not begun. They go back to it when this dies. */
   taker(): { readonly thread: ThreadRecord; readonly waiting: number } | undefined {
     const place = Atomics.load(this.block, board.PLACE);
     const thread = this.seats[board.seatOf(place)];
-    if (board.stateOf(place) !== board.TAKEN || thread === undefined) return undefined;
+    if ((board.stateOf(place) !== board.TAKEN && board.tasksBefore(place) === 0) || thread === undefined)
+      return undefined;
     const { turn } = this;
     const runsIts =
       this.isRunning && turn.thread === thread.id && turn.callId === Atomics.load(this.block, board.TAKEN_CALL);
@@ -134,12 +134,13 @@ export class PoolWorker {
       // What was moved here lives only once: it goes when it can begin, so that no crash but its own loses it.
       if (item.task.moved && given > 0) break;
       next.shift();
+      // In this order: who finds nothing queued finds it given.
+      Atomics.add(this.#head, board.AHEAD, 1);
       Atomics.sub(this.#head, board.QUEUED, 1);
       const ticket = this.#nextTicket;
       this.#nextTicket = (ticket + 1) & 0x3fffffff;
       const word = this.#freeWords.pop() as number;
       Atomics.store(this.block, word, ticket);
-      Atomics.add(this.#head, board.AHEAD, 1);
       this.given.push({ ...item, word, ticket });
       const task: AgentTask = {
         from: item.from.id,

@@ -36,6 +36,8 @@ export type Job = {
 };
 
 export type HostEvents = {
+  /** Whether a task that its submitter may take back can begin. `false`: `work()` is called when it can. */
+  readonly mayBegin?: (() => boolean) | undefined;
   /** Its turn has come. An error: it is not run and fails with that. */
   readonly refuse?: (job: Job) => Error | undefined;
   /** A task's turn has come: its module may still have to be imported, which runs code and can end the thread too. */
@@ -58,6 +60,8 @@ export class Host {
   readonly #events: HostEvents;
   readonly #queue: (Job | Batch)[] = [];
   #head = 0;
+  /** Tasks that go before those. */
+  readonly #first: Job[] = [];
   /** How many tasks are in the queue. */
   #waiting = 0;
   /** Tasks that have begun and not ended, by submitting thread and number. */
@@ -111,9 +115,9 @@ export class Host {
     return came;
   }
 
-  /** Queues one task that its sender may take back until `claim` says it has begun. */
+  /** Queues one task, before those that came in batches, that its sender may take back until `claim` says it has begun. */
   receiveClaimable(inbox: Inbox, message: RunMessage, claim: () => boolean): void {
-    this.#queue.push({ ...oneJob(inbox, message), claim });
+    this.#first.push({ ...oneJob(inbox, message), claim });
     this.#waiting += 1;
   }
 
@@ -164,6 +168,7 @@ export class Host {
     try {
       while (!this.#busy && !this.#paused && this.#waiting > 0) {
         const job = this.#next();
+        if (job === undefined) break;
         if (job.claim !== undefined ? !job.claim() : job.order >= 0 && !job.inbox.claims.claim(job.order)) continue;
         this.#start(job, this.#sequential);
         // A pool's worker may be killed for the next task's sake, and a light answer must not wait for a heavy
@@ -182,8 +187,14 @@ export class Host {
     if (!this.#busy && (this.#paused || this.#waiting === 0)) this.#events.idle?.();
   }
 
-  #next(): Job {
+  #next(): Job | undefined {
+    const before = this.#first.shift();
+    if (before !== undefined) {
+      this.#waiting -= 1;
+      return before;
+    }
     const first = this.#queue[this.#head] as Job | Batch;
+    if (this.#events.mayBegin?.() === false && (first instanceof Batch || first.order >= 0)) return undefined;
     this.#waiting -= 1;
     const job = first instanceof Batch ? first.shift() : first;
     if (!(first instanceof Batch) || first.left === 0) {
