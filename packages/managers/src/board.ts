@@ -98,11 +98,15 @@ export function takePlace(block: Words, seat: number): boolean {
 
 /** One more task for a worker that is not free, but has tasks of no other submitter. */
 export function joinPlace(block: Words, seat: number): boolean {
-  const place = Atomics.load(block, PLACE);
-  const state = stateOf(place);
-  const tasks = tasksBefore(place);
-  if (state < TAKEN || tasks >= MOST_TASKS || (tasks > 0 && seatOf(place) !== seat)) return false;
-  return Atomics.compareExchange(block, PLACE, place, state | (seat << 2) | ((tasks + 1) * ONE_TASK)) === place;
+  // Again and again: the worker counts down meanwhile.
+  for (;;) {
+    const place = Atomics.load(block, PLACE);
+    const state = stateOf(place);
+    const tasks = tasksBefore(place);
+    if (state < TAKEN || tasks >= MOST_TASKS || (tasks > 0 && seatOf(place) !== seat)) return false;
+    const joined = state | (seat << 2) | ((tasks + 1) * ONE_TASK);
+    if (Atomics.compareExchange(block, PLACE, place, joined) === place) return true;
+  }
 }
 
 /** One task less; the place stays taken. */

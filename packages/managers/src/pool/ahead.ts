@@ -4,7 +4,7 @@
  */
 
 /** The work that a worker may have in hand, in microseconds. */
-const IN_HAND_US = 2_000;
+const IN_HAND_US = 4_000;
 
 /**
  * @param recentUs how long the worker's tasks took lately; 0: not known yet.
@@ -17,7 +17,8 @@ export function giveAhead(recentUs: number, ahead: number, queued: number, worke
   if (recentUs === 0) return 0;
   const inHand = Math.min(limit, Math.floor(IN_HAND_US / recentUs));
   const fairShare = Math.ceil(queued / workers);
-  // Topped up in halves, so that tasks travel in batches.
-  if (ahead > inHand / 2) return 0;
+  // Topped up in halves, so that tasks travel in batches; the last ones go all together, so that submitters may send
+  // what follows straight to the worker.
+  if (ahead > inHand / 2 && ahead + queued > inHand) return 0;
   return Math.max(0, Math.min(inHand - ahead, fairShare));
 }

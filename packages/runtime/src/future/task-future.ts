@@ -47,7 +47,7 @@ export class TaskFuture<T> extends SyncFuture<T> {
   carriedAs = -1;
   #worker: ThreadInfo | null = null;
   readonly #options: TaskFutureOptions;
-  readonly #submittedAt: { stack?: string } | undefined;
+  readonly #submittedAt: Submission;
   #blockedOn = false;
   #bounded = false;
 
@@ -58,7 +58,7 @@ export class TaskFuture<T> extends SyncFuture<T> {
     this.callId = tasks.nextCall;
     this.call = call;
     this.#options = options;
-    this.#submittedAt = submissionStack(submitter);
+    this.#submittedAt = submission(call.task, submitter);
     tasks.open.set(this.callId, this as TaskFuture<unknown>);
     if (options.keepAlive) line().hold();
   }
@@ -141,11 +141,15 @@ export class TaskFuture<T> extends SyncFuture<T> {
     if (first) this.#options.onFailure?.(this as TaskFuture<unknown>, thrown);
   }
 
-  /** Where no stack was kept, a thread that blocks on the task still stands close to where it submitted it. */
-  #submissionStack(): string | undefined {
-    if (this.#submittedAt !== undefined) return this.#submittedAt.stack;
-    if (!this.#blockedOn) return BURST_NOTE;
-    return stackAbove(this.result) ?? stackAbove(this.exception) ?? BURST_NOTE;
+  /** Without a stack of its own: a thread that blocks on the task still stands close to where it submitted it. */
+  #submissionStack(): string {
+    const { at, isOwn } = this.#submittedAt;
+    const own = isOwn
+      ? at.stack
+      : this.#blockedOn
+        ? (stackAbove(this.result) ?? stackAbove(this.exception))
+        : undefined;
+    return own ?? `${at.stack}${NOT_ITS_OWN}`;
   }
 
   protected override waitTarget(): WaitTarget {
@@ -187,26 +191,32 @@ export class TaskFuture<T> extends SyncFuture<T> {
 }
 
 /**
- * Keeping a stack costs some 3 us, more than all the rest of a submission. Everybody's first submissions of a turn have
- * theirs; a burst, in which they would all be the same line, does without from there on, and in a stream of bursts only
- * the first of each has one.
+ * Where a task was submitted. Keeping a stack costs some 3 us, more than all the rest of a submission, so each task has
+ * so many in so many milliseconds; a submission beyond that points to the latest of them, with a note that says so.
  */
-const STACKS_PER_TURN = 16;
-const BURST_NOTE = `Error\n    at (submitted in one turn together with more than ${STACKS_PER_TURN} others; no stack was kept)`;
-let submittedThisTurn = 0;
-let stacksThisTurn = STACKS_PER_TURN;
+type Submission = { readonly at: { stack?: string }; readonly isOwn: boolean };
 
-function submissionStack(submitter: (...args: never[]) => unknown): { stack?: string } | undefined {
-  submittedThisTurn += 1;
-  if (submittedThisTurn === 1)
-    queueMicrotask(() => {
-      stacksThisTurn = submittedThisTurn > STACKS_PER_TURN ? 1 : STACKS_PER_TURN;
-      submittedThisTurn = 0;
-    });
-  if (submittedThisTurn > stacksThisTurn) return undefined;
-  const holder: { stack?: string } = {};
-  Error.captureStackTrace(holder, submitter);
-  return holder;
+const STACKS = 16;
+const STACKS_EVERY_MS = 4;
+const NOT_ITS_OWN = `\n    at (a submission of this task at most ${STACKS_EVERY_MS} ms before; in a burst not each keeps its own stack)`;
+
+const submissions = new WeakMap<object, { since: number; left: number; latest: { stack?: string } }>();
+
+function submission(task: object, submitter: (...args: never[]) => unknown): Submission {
+  const now = performance.now();
+  let known = submissions.get(task);
+  if (known === undefined) {
+    known = { since: now, left: STACKS, latest: {} };
+    submissions.set(task, known);
+  } else if (now - known.since > STACKS_EVERY_MS) {
+    known.since = now;
+    known.left = STACKS;
+  }
+  if (known.left === 0) return { at: known.latest, isOwn: false };
+  known.left -= 1;
+  known.latest = {};
+  Error.captureStackTrace(known.latest, submitter);
+  return { at: known.latest, isOwn: true };
 }
 
 /** The stack above the caller named, if it is on the stack at all. */

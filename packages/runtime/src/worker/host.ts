@@ -164,7 +164,7 @@ export class Host {
   #pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
-    const until = performance.now() + TURN_MS;
+    let until = 0;
     try {
       while (!this.#busy && !this.#paused && this.#waiting > 0) {
         const job = this.#next();
@@ -174,7 +174,10 @@ export class Host {
         // A pool's worker may be killed for the next task's sake, and a light answer must not wait for a heavy
         // neighbour: there each answer leaves at once. A loop's tasks share their fate; their answers leave together.
         if (this.#sequential) this.flush();
-        if (performance.now() > until && this.#waiting > 0) {
+        if (this.#waiting === 0) break;
+        const now = performance.now();
+        if (until === 0) until = now + TURN_MS;
+        else if (now > until) {
           setImmediate(() => this.#pump());
           return;
         }
