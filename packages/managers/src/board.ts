@@ -58,8 +58,9 @@ export const RECENT_US: number = CLAIMS + 4;
 export const PLACE: number = CLAIMS + 5;
 /** The number, at its submitter, of the last task that began of those the worker was taken for. */
 export const TAKEN_CALL: number = CLAIMS + 6;
-/** Not 0: of the tasks that submitters have sent ahead none begins any more. How many that were. */
+/** Not 0: of the tasks that submitters have sent ahead none begins any more. */
 export const REFUSING: number = CLAIMS + 7;
+/** How many were not run for that, refused by the worker or withdrawn by their submitter. */
 export const REFUSED: number = CLAIMS + 8;
 /** The number of a submitter that has ended, plus one: of its tasks none begins any more. */
 export const GONE_SEAT: number = CLAIMS + 9;

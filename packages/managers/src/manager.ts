@@ -248,7 +248,8 @@ function refuseWhileImporting(what: string, label: string): void {
   if (isImportingTasks()) throw new UsedWhileImportingError(`${what} ${label}`);
 }
 
-function followSignal(future: TaskFuture<unknown>, signal: AbortSignal): void {
+/** Cancels the future as soon as the signal is aborted. */
+export function followSignal(future: TaskFuture<unknown>, signal: AbortSignal): void {
   const abort = (): void =>
     void future.cancelWith(
       new TaskCancelledError("The task was cancelled: its signal was aborted.", signal.reason),

@@ -86,7 +86,7 @@ export type ToService =
     }
   /** How many tasks the sender puts into the pool's queue, ever: what is missing when it has ended was lost with it. */
   | { readonly op: "account"; readonly key: string; readonly words: Int32Array }
-  /** A slot or the queue may have been left waiting for a look. */
+  /** A worker's place or the queue may have been left waiting for a look. */
   | { readonly op: "poke"; readonly key: string }
   /** What a worker of a hosted pool says of tasks that were submitted to its manager. */
   | { readonly op: "hostedAnswers"; readonly key: string; readonly to: number; readonly answers: readonly FromWorker[] }
@@ -152,7 +152,7 @@ export type ToAgent =
   | { readonly t: "ping"; readonly from: number; readonly callId: number };
 
 /**
- * `ring`: the word in the worker's claim ring by which either side takes the task; -1: nobody else can. `open`: what
+ * `ring`: the word of the worker's block (`CLAIMS` in board.ts) by which either side takes the task; -1: nobody else can. `open`: what
  * that word holds while neither has; never the same twice in a row, since the worker may still have an old task of
  * that word in hand that was taken back from it.
  */
@@ -169,9 +169,9 @@ export type FromAgent =
   | { readonly t: "ready"; readonly links: readonly ThreadLink[] }
   | { readonly t: "failed"; readonly error: unknown }
   | { readonly t: "answers"; readonly to: number; readonly answers: readonly FromWorker[] }
-  /** The worker has nothing left, and somebody may have something for it. Its slot stays taken until the service decides. */
+  /** The worker has nothing left, and somebody may have something for it. Its place stays `HELD` until the service decides. */
   | { readonly t: "free" }
-  /** The worker has begun `count` more of the tasks it was given ahead. */
+  /** The worker has come to the end of what it was given: there is room for more. */
   | { readonly t: "begun" }
   /** A task that ran beside another has ended, and its answer has left. */
   | { readonly t: "besideEnded"; readonly from: number; readonly callId: number; readonly ok: boolean }

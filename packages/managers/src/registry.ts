@@ -5,6 +5,7 @@ import { currentThread, REGISTRY_VERSION, rootShared, threadWide } from "@duck-t
 import type { Manager } from "./manager.ts";
 import type { Asked, Kind, ManagerId } from "./protocol.ts";
 import { ask } from "./service-client.ts";
+import { nameOf } from "./supervisor/records.ts";
 
 /** A manager in a registry: no handle, but what can be told of it. */
 export interface ManagerInfo {
@@ -20,10 +21,6 @@ type Known = { readonly own: Map<string, Manager>; readonly inherited: Map<strin
 /** This thread's own managers, and those it has inherited, by kind and id. */
 export function known(): Known {
   return threadWide("known-managers", () => ({ own: new Map(), inherited: new Map() }));
-}
-
-export function nameOf(kind: Kind, id: ManagerId | undefined): string {
-  return `${kind}:${typeof id}:${String(id)}`;
 }
 
 /** Grows whenever any manager of the process is made or forgotten; until then what was found stays true. */

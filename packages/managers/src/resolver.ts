@@ -6,9 +6,9 @@ import { LoopManager } from "./loop-manager.ts";
 import { handles, type Manager } from "./manager.ts";
 import { checkId, checkResolve, type ResolveOptions } from "./options.ts";
 import type { Asked, Introduction, Kind, ManagerId } from "./protocol.ts";
-import { askLineage, bumpRegistry, known, nameOf, registryVersion } from "./registry.ts";
+import { askLineage, bumpRegistry, known, registryVersion } from "./registry.ts";
 import { ask, tell } from "./service-client.ts";
-import { managerLabel } from "./supervisor/records.ts";
+import { managerLabel, nameOf } from "./supervisor/records.ts";
 import { ThreadPoolManager } from "./thread-pool-manager.ts";
 
 /**
@@ -138,7 +138,8 @@ function introduce(kind: Kind, id: ManagerId | undefined): Introduction {
   };
 }
 
-function handleOf(intro: Introduction): Manager {
+/** This thread's handle of that manager. */
+export function handleOf(intro: Introduction): Manager {
   const existing = handles().get(intro.key);
   if (existing !== undefined) return existing;
   const manager = intro.kind === "loop" ? LoopManager.make(intro) : ThreadPoolManager.make(intro);

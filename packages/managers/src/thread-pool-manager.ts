@@ -12,12 +12,9 @@ import {
   captureContext,
   currentTaskId,
   currentThread,
-  decodeValue,
   type EncodedTask,
   encodeError,
   encodeTask,
-  encodeValue,
-  explainNotCloneable,
   futureInternals,
   logger,
   openTasks,
@@ -29,6 +26,7 @@ import {
   threadFromLinks,
 } from "@duck-ts/runtime/internal";
 import * as board from "./board.ts";
+import { copied } from "./copied.ts";
 import { ManagerNotRunning, QueueFullError, UnknownTaskError } from "./errors.ts";
 import { handles, Manager, NO_OPTIONS, silence } from "./manager.ts";
 import { checkPoolStart, type PoolStartOptions, type SubmitOptions } from "./options.ts";
@@ -429,13 +427,13 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
     let ok = true;
     let value: unknown;
     try {
-      const args = cross(future.call.args, "args") as unknown[];
+      const args = copied(future.call.args, "args") as unknown[];
       const context = captureContext();
-      const vars = context === undefined ? undefined : (cross(context, "context") as Record<string, unknown>);
+      const vars = context === undefined ? undefined : (copied(context, "context") as Record<string, unknown>);
       value = runWithContext(vars, () =>
         runInTask(new TaskContext(currentThread().id, future.callId), () => fn(...args)),
       );
-      if (typeof (value as PromiseLike<unknown> | null)?.then !== "function") value = cross(value, "result");
+      if (typeof (value as PromiseLike<unknown> | null)?.then !== "function") value = copied(value, "result");
     } catch (thrown) {
       ok = false;
       value = thrown;
@@ -457,16 +455,5 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
 
   #uncount(): void {
     if (Atomics.sub(this.head, board.OUTSTANDING, 1) === 1 && !this.isRunning()) tell({ op: "poke", key: this.key });
-  }
-}
-
-/** What a value is after it has been to another thread; the same refusals too. */
-function cross(value: unknown, name: string): unknown {
-  const encoded = encodeValue(value, [], name);
-  try {
-    const arrived = structuredClone(encoded);
-    return decodeValue(arrived.value, arrived.specials);
-  } catch (cause) {
-    throw explainNotCloneable(value, name, { cause });
   }
 }

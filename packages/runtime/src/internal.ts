@@ -30,6 +30,7 @@ export { containedLimits } from "./thread/heap-limits.ts";
 export {
   adoptIdentity,
   type CarriedIdentity,
+  DEFAULT_POOL_STATE,
   lineageLinks,
   REGISTRY_VERSION,
   type RootShared,
@@ -38,7 +39,7 @@ export {
   threadFromLinks,
 } from "./thread/identity.ts";
 export { threadWide } from "./thread/shared-state.ts";
-export { loaderFlags, spawnThread, watchExit } from "./thread/spawn.ts";
+export { loaderFlags, onceGrown, spawnThread, watchExit } from "./thread/spawn.ts";
 export { type AnswerRing, newAnswerRing } from "./wire/answer-ring.ts";
 export { explainNotCloneable } from "./wire/clone-path.ts";
 export { decodeThrown, encodeError } from "./wire/error-codec.ts";

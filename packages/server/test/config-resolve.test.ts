@@ -332,6 +332,16 @@ describe("a setting that cannot be used", () => {
     expect(error.message).toContain('A setting in the environment cannot be used:\n  PORT: found "http"');
   });
 
+  it("is told its place, whichever setting it is that stands at the top", () => {
+    const { server, requestHandling, log, management } = resolveConfig({}, { root: folderWithApp() });
+    for (const [section, settings] of Object.entries({ server, requestHandling, log, management })) {
+      for (const name of Object.keys(settings)) {
+        const [problem] = problemsOf({ [name]: 5 }, { root: folderWithApp() }).problems;
+        expect(problem?.expected).toBe(`no setting of this name here (there is "${section}.${name}")`);
+      }
+    }
+  });
+
   it("never shows a key", () => {
     const error = problemsOf({ server: { https: { key: 5, cert: 6, passphrase: 123456 } } }, { root: folderWithApp() });
     expect(error.message).not.toContain("123456");

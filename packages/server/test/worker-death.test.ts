@@ -33,7 +33,7 @@ test("a thread that is terminated from outside: 502 at once, and it is replaced"
   const server = await start("faults.ts", { requestHandling: { maxWorkers: 1 } }, { hostPool: watched });
   const running = fetch(`${server.at}/wait/60000`, { method: "POST" });
   await until(() => gate[0] === 1);
-  workers[0]?.terminate("somebody else's reason");
+  workers[0]?.terminate();
   expect((await running).status).toBe(502);
   expect((await fetch(`${server.at}/quick`)).status).toBe(200);
   expect(server.stats().restarts.terminated).toBe(1);

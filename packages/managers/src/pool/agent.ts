@@ -227,7 +227,6 @@ export default async function agent(data: AgentData): Promise<void> {
         running.pause();
         finishUp();
         return;
-      case "abandon": // a pool ends the thread of a task that ignores its signal
       case "ping":
         tell({
           t: "pong",
@@ -236,8 +235,9 @@ export default async function agent(data: AgentData): Promise<void> {
           pending: running.job(message.from, message.callId)?.beside === true,
         });
         return;
+      case "abandon": // a pool ends the thread of a task that ignores its signal
       case "account":
-        return; // a loop's
+        return; // for loops
       default:
         message satisfies never;
     }

@@ -1,10 +1,10 @@
 /**
  * Threads that tinypool starts, replaces and removes. It runs one task in each for as long as the thread lives, the
  * agent; all traffic goes over ports of our own. The only place that knows tinypool, whose version is pinned: what it
- * does at its edges (see docs/adr) is relied upon.
+ * does at its edges (docs/adr/0003) is relied upon.
  */
 import { type MessagePort, type ResourceLimits, receiveMessageOnPort, type Transferable } from "node:worker_threads";
-import { containedLimits, type ThreadExit } from "@duck-ts/runtime/internal";
+import { containedLimits, onceGrown, type ThreadExit } from "@duck-ts/runtime/internal";
 import Tinypool from "tinypool";
 
 export type CrewOptions = {
@@ -20,9 +20,6 @@ export interface CrewMember {
   /** Ends it now. Returns at once; `onExit` has been called when this returns, the thread dies as soon as it can. */
   terminate(): void;
 }
-
-/** A freshly started thread must not be terminated in the moment it comes up: Node 24 may abort the whole process. */
-const INFANCY_MS = 100;
 
 export class Crew {
   readonly #pool: Tinypool;
@@ -69,9 +66,7 @@ export class Crew {
           watched.emit("message", got.message);
       onExit(exit);
       watched.close();
-      const age = performance.now() - startedAt;
-      if (age >= INFANCY_MS) abort.abort();
-      else setTimeout(() => abort.abort(), INFANCY_MS - age);
+      onceGrown(startedAt, () => abort.abort());
     };
     this.#pool
       .run(data, { filename: this.#agent, name: "default", transferList: [...transfer] as never, signal: abort.signal })

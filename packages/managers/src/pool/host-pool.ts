@@ -33,7 +33,7 @@ export interface HostedWorker {
   /** The owner's end of the worker's traffic port. */
   readonly port: MessagePort;
   /** Ends it now; returns at once, `onExit` follows, also when a native call holds the thread. */
-  terminate(reason: string): void;
+  terminate(): void;
   /** It has no more to do: it runs its module's `stop()` and exits. */
   retire(): void;
 }
@@ -56,8 +56,6 @@ export interface HostPoolOptions {
 export interface HostedPool {
   /** Starts one more worker. Returns at once. */
   spawn(): void;
-  /** Workers there are, starting ones included. */
-  readonly size: number;
   /** Retires all, waits at most `timeoutMs`, and ends what is left. */
   close(options: { readonly timeoutMs: number }): Promise<void>;
   readonly manager: ThreadPoolManager;
@@ -108,10 +106,6 @@ class HostedPoolInMain implements HostedPool {
       execArgv: loaderFlags(process.execArgv),
       maxThreads: options.maxWorkers * 8 + 16,
     });
-  }
-
-  get size(): number {
-    return this.#members.size;
   }
 
   spawn(): void {

@@ -3,6 +3,7 @@ import {
   type Answerers,
   type EntryData,
   type FromWorker,
+  onceGrown,
   spawnThread,
   type ThreadExit,
   type ThreadLink,
@@ -89,8 +90,9 @@ export class LoopHost implements ManagerHost {
   }
 
   /**
-   * Asks the thread about a cancelled task, until that has begun and the loop turns all the same. Not once only: the task comes on another port than the
-   * question, and its module may have to be imported first, so it may block the loop long after that has answered.
+   * Asks the thread about a cancelled task, until that has begun and the loop turns all the same. Not once only: the
+   * task comes on another port than the question, and its module may have to be imported first, so it may block the loop
+   * long after that has answered.
    */
   #ask(thread: LoopThread, from: number, callId: number, patienceMs: number): void {
     if (this.#thread !== thread) return;
@@ -186,9 +188,7 @@ export class LoopHost implements ManagerHost {
   /** Gives the thread up at once and ends it as soon as it can be ended. */
   #terminate(thread: LoopThread): void {
     thread.exit.terminating();
-    const age = performance.now() - thread.startedAt;
-    if (age >= INFANCY_MS) void thread.worker.terminate();
-    else setTimeout(() => void thread.worker.terminate(), INFANCY_MS - age);
+    onceGrown(thread.startedAt, () => void thread.worker.terminate());
     this.#exited(thread, { reason: "terminated", exitCode: undefined });
   }
 
@@ -327,9 +327,6 @@ export class LoopHost implements ManagerHost {
 
 /** So many threads in a row that end before they are up, and there is no sense in starting another. */
 const MAX_FAILED_STARTS = 3;
-
-/** A freshly started thread must not be terminated in the moment it comes up: Node 24 may abort the whole process. */
-const INFANCY_MS = 100;
 
 /** How long a thread may take to come up before its silence counts. */
 const START_MS = 10_000;

@@ -1,5 +1,5 @@
 import { STATE, stateName } from "../board.ts";
-import type { Introduction, Started } from "../protocol.ts";
+import type { Introduction, Kind, ManagerId, Started } from "../protocol.ts";
 import type { ManagerHost } from "./host-api.ts";
 
 /** A manager as the supervisor keeps it. */
@@ -23,6 +23,11 @@ export class ManagerRecord {
   get label(): string {
     return managerLabel(this.intro.kind, this.intro.id);
   }
+}
+
+/** What tells a thread's managers apart: `1` and `"1"` are two ids. */
+export function nameOf(kind: Kind, id: ManagerId | undefined): string {
+  return `${kind}:${typeof id}:${String(id)}`;
 }
 
 /** How people call a manager: `pool "io"`, `loop (default)`. */

@@ -38,7 +38,7 @@ import type { HostContext } from "./host-api.ts";
 import { HostedHost } from "./hosted-host.ts";
 import { LoopHost } from "./loop-host.ts";
 import { PoolHost } from "./pool-host.ts";
-import { ManagerRecord } from "./records.ts";
+import { ManagerRecord, nameOf } from "./records.ts";
 
 const MAX_QUIET_MANAGERS = Math.max(8, 2 * availableParallelism());
 
@@ -178,8 +178,7 @@ class ManagersService implements SupervisorService {
         reply?.(buildTree(this.#api, this.#managers.values()));
         return;
       case "toolkit":
-        if (message.body.op === "forget") this.#forget(message.body.key);
-        else this.#toolkit.call(from, message.body, reply);
+        this.#toolkit.call(from, message.body, reply);
         return;
       default:
         message satisfies never;
@@ -243,17 +242,13 @@ class ManagersService implements SupervisorService {
     Atomics.add(this.#api.root.words, REGISTRY_VERSION, 1);
   }
 
-  #slot(kind: Kind, id: ManagerId | undefined): string {
-    return `${kind}:${typeof id}:${String(id)}`;
-  }
-
   #created(intro: Introduction, replaces: string | undefined): void {
     const record = new ManagerRecord(intro);
     this.#managers.set(intro.key, record);
     const owner = record.ownerId;
     const owned = this.#owned.get(owner) ?? new Map<string, ManagerRecord>();
     this.#owned.set(owner, owned);
-    owned.set(this.#slot(intro.kind, intro.id), record);
+    owned.set(nameOf(intro.kind, intro.id), record);
     this.#changed();
     const old = replaces === undefined ? undefined : this.#managers.get(replaces);
     if (old !== undefined) this.#replaced(old);
@@ -265,7 +260,7 @@ class ManagersService implements SupervisorService {
     if (manager === undefined || manager.host !== undefined) return;
     this.#managers.delete(key);
     this.#accounts.forget(key);
-    this.#owned.get(manager.ownerId)?.delete(this.#slot(manager.intro.kind, manager.intro.id));
+    this.#owned.get(manager.ownerId)?.delete(nameOf(manager.intro.kind, manager.intro.id));
     Atomics.store(manager.intro.head, board.STATE, board.GONE);
     this.#changed();
   }
@@ -294,7 +289,7 @@ class ManagersService implements SupervisorService {
       const ids = [...(owned?.values() ?? [])]
         .filter((manager) => manager.intro.kind === kind)
         .map((manager) => manager.intro.id);
-      const found = owned?.has(this.#slot(kind, id)) === true;
+      const found = owned?.has(nameOf(kind, id)) === true;
       asked.push({ thread: link, ids, found });
       if (found) break;
     }
@@ -308,7 +303,7 @@ class ManagersService implements SupervisorService {
     create: Introduction | undefined,
   ): Introduction | undefined {
     for (const link of from.links) {
-      const manager = this.#owned.get(link.id)?.get(this.#slot(kind, id));
+      const manager = this.#owned.get(link.id)?.get(nameOf(kind, id));
       if (manager !== undefined) return manager.intro;
     }
     if (create !== undefined) this.#created(create, undefined);

@@ -1,12 +1,18 @@
 /** Which pool a threaded function runs in when nobody says. */
 import { availableParallelism } from "node:os";
-import { currentThread, lineageLinks, rootShared, type ThreadLink } from "@duck-ts/runtime/internal";
+import {
+  currentThread,
+  DEFAULT_POOL_STATE,
+  lineageLinks,
+  rootShared,
+  type ThreadLink,
+} from "@duck-ts/runtime/internal";
 import { newHead } from "../board.ts";
-import { handles } from "../manager.ts";
 import type { Introduction } from "../protocol.ts";
-import { known, nameOf, registryVersion } from "../registry.ts";
-import { createManager } from "../resolver.ts";
+import { known, registryVersion } from "../registry.ts";
+import { createManager, handleOf } from "../resolver.ts";
 import { ask } from "../service-client.ts";
+import { nameOf } from "../supervisor/records.ts";
 import { ThreadPoolManager } from "../thread-pool-manager.ts";
 
 /** The id of the pool of an open `entrypoint()`. */
@@ -14,8 +20,7 @@ export const ENTRYPOINT_POOL = "duck:entrypoint";
 /** The id of the process's default pool. */
 const DEFAULT_POOL = "duck:threaded";
 
-/** The word of the root's shared memory that says whether somebody makes the default pool, or has made it. */
-const DEFAULT_POOL_WORD = 8;
+/** What the root's shared memory says of the default pool. */
 const NONE = 0;
 const MAKING = 1;
 const MADE = 2;
@@ -68,14 +73,14 @@ function defaultPool(): ThreadPoolManager {
   const found = find(DEFAULT_POOL);
   if (found?.state === "running") return found;
   const { words } = rootShared();
-  const claimed = Atomics.compareExchange(words, DEFAULT_POOL_WORD, NONE, MAKING) === NONE;
-  if (!claimed && Atomics.load(words, DEFAULT_POOL_WORD) === MAKING)
-    Atomics.wait(words, DEFAULT_POOL_WORD, MAKING, MAKING_MS);
+  const claimed = Atomics.compareExchange(words, DEFAULT_POOL_STATE, NONE, MAKING) === NONE;
+  if (!claimed && Atomics.load(words, DEFAULT_POOL_STATE) === MAKING)
+    Atomics.wait(words, DEFAULT_POOL_STATE, MAKING, MAKING_MS);
   const pool = make();
   // Started before anyone else may look: whoever finds it can use it.
   if (pool.state === "idle" || pool.state === "stopped") startOnce(pool);
-  Atomics.store(words, DEFAULT_POOL_WORD, MADE);
-  Atomics.notify(words, DEFAULT_POOL_WORD);
+  Atomics.store(words, DEFAULT_POOL_STATE, MADE);
+  Atomics.notify(words, DEFAULT_POOL_STATE);
   return pool;
 }
 
@@ -93,7 +98,7 @@ function make(): ThreadPoolManager {
   const mine = known().own.get(nameOf("thread", DEFAULT_POOL));
   if (mine instanceof ThreadPoolManager) return mine;
   // The root is the first to need it: it need not ask, and must not, since there may be no supervisor yet to answer.
-  if (isRoot && Atomics.load(rootShared().words, DEFAULT_POOL_WORD) !== MADE)
+  if (isRoot && Atomics.load(rootShared().words, DEFAULT_POOL_STATE) !== MADE)
     return createManager("thread", DEFAULT_POOL) as ThreadPoolManager;
   const root = lineageLinks(currentThread()).slice(-1) as ThreadLink[];
   const create: Introduction = {
@@ -103,7 +108,7 @@ function make(): ThreadPoolManager {
     owner: root,
     head: newHead(),
   };
-  return handleOf(ask<Introduction>({ op: "resolve", kind: "thread", id: DEFAULT_POOL, create }));
+  return handleOf(ask<Introduction>({ op: "resolve", kind: "thread", id: DEFAULT_POOL, create })) as ThreadPoolManager;
 }
 
 /** What was found in this thread, for as long as the registry's version stands. */
@@ -128,15 +133,8 @@ function lookUp(id: string): ThreadPoolManager | undefined {
   if (own instanceof ThreadPoolManager) return own;
   const isRoot = currentThread().parent === null;
   // What a child makes in the root's name the root does not have in its own registry.
-  if (isRoot && (id !== DEFAULT_POOL || Atomics.load(rootShared().words, DEFAULT_POOL_WORD) === NONE)) return undefined;
+  if (isRoot && (id !== DEFAULT_POOL || Atomics.load(rootShared().words, DEFAULT_POOL_STATE) === NONE))
+    return undefined;
   const intro = ask<Introduction | undefined>({ op: "resolve", kind: "thread", id, create: undefined });
-  return intro === undefined ? undefined : handleOf(intro);
-}
-
-function handleOf(intro: Introduction): ThreadPoolManager {
-  const existing = handles().get(intro.key);
-  if (existing instanceof ThreadPoolManager) return existing;
-  const pool = ThreadPoolManager.make(intro);
-  handles().set(intro.key, pool);
-  return pool;
+  return intro === undefined ? undefined : (handleOf(intro) as ThreadPoolManager);
 }

@@ -1,9 +1,9 @@
 import { inspect } from "node:util";
 import { TaskCancelledError } from "@duck-ts/runtime";
 import { registerSpecialKind, threadWide } from "@duck-ts/runtime/internal";
+import { copied } from "../copied.ts";
 import { ChannelClosed, ChannelTimeout } from "../errors.ts";
 import { tellToolkit } from "./client.ts";
-import { copied } from "./stream/copied.ts";
 import { Intake, type Waiter } from "./stream/intake.ts";
 import { Outlet, type StreamPassport } from "./stream/outlet.ts";
 import { fullHere } from "./stream/produce.ts";

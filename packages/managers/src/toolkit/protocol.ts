@@ -57,9 +57,7 @@ export type ToToolkit =
   /** Producers may wait for something that has changed. */
   | { readonly op: "stream.wake"; readonly id: string }
   | { readonly op: "stream.relay"; readonly id: string; readonly outlet: string; readonly message: StreamMessage }
-  | { readonly op: "stream.forget"; readonly id: string }
-  /** The manager `key` was stopped for good. */
-  | { readonly op: "forget"; readonly key: string };
+  | { readonly op: "stream.forget"; readonly id: string };
 
 /** From the toolkit's part of the supervisor to a thread. */
 export type FromToolkit =

@@ -1,6 +1,6 @@
 /** Runs one task in a new thread that ends with it. */
 import { MessageChannel } from "node:worker_threads";
-import { type TaskCall, TaskCancelledError, TaskFuture } from "@duck-ts/runtime";
+import { type TaskCall, TaskFuture } from "@duck-ts/runtime";
 import {
   currentThread,
   type EncodedTask,
@@ -17,6 +17,7 @@ import {
   threadWide,
 } from "@duck-ts/runtime/internal";
 import { UsedWhileImportingError } from "../errors.ts";
+import { followSignal } from "../manager.ts";
 import { checkSubmit } from "../options.ts";
 import { askToolkit, tellToolkit } from "./client.ts";
 import type { SeparateOptions } from "./executor.ts";
@@ -69,7 +70,7 @@ export function submitSeparate<R>(
   } catch (error) {
     future.fail(encoded === undefined ? (error as Error) : explainTask(encoded, error));
   }
-  if (options.signal !== undefined) cancelOnAbort(future, options.signal);
+  if (options.signal !== undefined) followSignal(future, options.signal);
   return future as TaskFuture<R>;
 }
 
@@ -105,19 +106,4 @@ function nextName(task: string): string {
   const counter = threadWide("toolkit-separate", () => ({ next: 0 }));
   counter.next += 1;
   return `duck:separate-${task === "" ? "task" : task}-${currentThread().id === 0 ? "" : `${currentThread().id}.`}${counter.next}`;
-}
-
-/** Cancels the future as soon as the signal is aborted. */
-function cancelOnAbort(future: TaskFuture<unknown>, signal: AbortSignal): void {
-  const abort = (): void =>
-    void future.cancelWith(
-      new TaskCancelledError("The task was cancelled: its signal was aborted.", signal.reason),
-      signal.reason,
-    );
-  if (signal.aborted) {
-    abort();
-    return;
-  }
-  signal.addEventListener("abort", abort, { once: true });
-  futureInternals.whenSettled(future, () => signal.removeEventListener("abort", abort));
 }

@@ -2,13 +2,10 @@ import { inspect } from "node:util";
 import type { Task, TaskCall, TaskFuture } from "@duck-ts/runtime";
 import { threadWide } from "@duck-ts/runtime/internal";
 import * as board from "../board.ts";
-import { handles } from "../manager.ts";
 import type { StopOptions, SubmitOptions } from "../options.ts";
 import type { StopReport } from "../protocol.ts";
-import { known, nameOf } from "../registry.ts";
-import { createManager } from "../resolver.ts";
+import { createManager, forgetManager } from "../resolver.ts";
 import type { ThreadPoolManager } from "../thread-pool-manager.ts";
-import { tellToolkit } from "./client.ts";
 import { defaultPoolSize } from "./current-pool.ts";
 import type { TaskExecutor } from "./executor.ts";
 
@@ -49,7 +46,7 @@ export class ThreadPoolExecutor implements TaskExecutor {
     try {
       this.#pool.start({ maxWorkers: poolSize, threadNamePrefix: `duck:${id}` });
     } catch (error) {
-      this.#forget();
+      forgetManager(this.#pool);
       throw error;
     }
   }
@@ -96,7 +93,7 @@ export class ThreadPoolExecutor implements TaskExecutor {
    */
   async shutdown(options?: StopOptions): Promise<StopReport> {
     const report = await this.#pool.stop(options);
-    this.#forget();
+    forgetManager(this.#pool);
     return report;
   }
 
@@ -106,12 +103,6 @@ export class ThreadPoolExecutor implements TaskExecutor {
 
   toString(): string {
     return `<ThreadPoolExecutor ${this.#pool.state} ${inspect(this.statistics, { breakLength: Number.POSITIVE_INFINITY })}>`;
-  }
-
-  #forget(): void {
-    handles().delete(this.#pool.key);
-    known().own.delete(nameOf("thread", this.#pool.id));
-    tellToolkit({ op: "forget", key: this.#pool.key });
   }
 }
 

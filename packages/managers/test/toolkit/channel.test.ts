@@ -18,7 +18,8 @@ describe("a channel within one thread", () => {
     row.n = 2;
     channel.put("two");
     expect([await channel.get(), await channel.get()]).toEqual([{ n: 1 }, "two"]);
-    expect(thrownBy(() => channel.put(() => 1))).toBeInstanceOf(DataNotCloneableError);
+    for (const uncloneable of [() => 1, Symbol("none crosses")])
+      expect(thrownBy(() => channel.put(uncloneable))).toBeInstanceOf(DataNotCloneableError);
     channel.put(3);
     expect(await channel.get()).toBe(3);
   });

@@ -77,7 +77,7 @@ export function drainWhileBlocked(mailbox: Drainable): () => void {
   };
 }
 
-/** From now on `look` is called once a second while this thread is blocked: nobody rings the bell when he dies. */
+/** From now on `look` is called once a second while this thread is blocked: who dies rings no bell. */
 export function lookWhileBlocked(look: () => void): void {
   mailboxes().look = look;
 }

@@ -6,8 +6,9 @@ import { threadWide } from "../thread/shared-state.ts";
 /**
  * Looking at a shared word for some microseconds before going to sleep. Waking a thread costs 15 to 60 us, an answer from a
  * thread that is awake 3; but a thread that looks in vain takes a core from others. So each thread keeps an account: an
- * answer that came in time pays in, one that did not costs as much as dozens of those, and an overdrawn account means
- * plain sleep for a while, longer each time. And no more threads look at one time than can leave a core to somebody.
+ * answer that came in time pays in, one that did not costs as much as sixteen of those, and an overdrawn account
+ * means plain sleep for a while, longer each time. And no more threads look at one time than can leave a core to
+ * somebody. See docs/adr/0014.
  */
 const SPIN_MS = { waiting: 0.05, lingering: 0.02 };
 /** What looking in vain costs, in answers that came in time. */
@@ -20,6 +21,9 @@ const LOOKS = 32;
 /** A lease that its holder did not give back, because it was terminated, ends by itself after so many milliseconds. */
 const LEASE_MS = 2;
 
+/** How many words `RootShared.words` has for leases. */
+const MOST_LEASES = 8;
+
 type Account = { credit: number; pause: number; nextPause: number; readonly leases: number };
 
 /** `waiting`: for an answer, in a thread that would block. `lingering`: for the next task, in one that has just answered. */
@@ -31,9 +35,6 @@ const accounts = (): Record<Reason, Account> =>
     const open = (): Account => ({ credit: MISS_COST, pause: 0, nextPause: FIRST_PAUSE, leases });
     return { waiting: open(), lingering: open() };
   });
-
-/** How many words `RootShared.words` has for leases. */
-const MOST_LEASES = 8;
 
 /**
  * Looks at a word until it says something else than `heard`, if that is worth while.

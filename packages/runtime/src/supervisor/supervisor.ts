@@ -135,14 +135,7 @@ export class Supervisor implements SupervisorApi {
       bell,
       carriesPorts: true,
       send: (message, transfer) => port.postMessage(message, transfer as Transferable[] | undefined),
-      drain: () => {
-        for (
-          let got = receiveMessageOnPort(port);
-          got !== undefined;
-          got = record.alive ? receiveMessageOnPort(port) : undefined
-        )
-          this.#handle(record, got.message as ToSupervisor);
-      },
+      drain: () => this.#drain(record, port),
       close: () => port.close(),
     });
     this.#records.add(record);
@@ -228,14 +221,7 @@ export class Supervisor implements SupervisorApi {
       bell: hello.bell,
       carriesPorts: false,
       send: (message) => channel.postMessage(message),
-      drain: () => {
-        for (
-          let got = receiveMessageOnPort(port);
-          got !== undefined;
-          got = record.alive ? receiveMessageOnPort(port) : undefined
-        )
-          this.#handle(record, got.message as ToSupervisor);
-      },
+      drain: () => this.#drain(record, port),
       close: () => channel.close(),
     });
     channel.onmessage = (event) => this.#handle(record, (event as unknown as { data: ToSupervisor }).data);
@@ -248,6 +234,16 @@ export class Supervisor implements SupervisorApi {
     record.links = links;
     record.info = threadFromLinks(links);
     this.#byId.set(record.id, record);
+  }
+
+  /** Handles what waits in a thread's port, until nothing does, or one of the messages says that the thread has ended. */
+  #drain(record: ThreadRecord, port: MessagePort): void {
+    for (
+      let got = receiveMessageOnPort(port);
+      got !== undefined;
+      got = record.alive ? receiveMessageOnPort(port) : undefined
+    )
+      this.#handle(record, got.message as ToSupervisor);
   }
 
   #handle(from: ThreadRecord, message: ToSupervisor): void {

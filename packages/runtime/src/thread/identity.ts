@@ -25,9 +25,11 @@ export type ThreadLink = { readonly id: number; readonly name: string; readonly 
 /** What all threads below one root share. `words` is shared memory; see the word names below. */
 export type RootShared = { readonly id: string; readonly words: Int32Array };
 
-/** Words of `RootShared.words`. */
+/** Words of `RootShared.words`: all of them, those of higher packages too, so that no two share one. */
 export const SUPERVISOR_STATE = 0;
 export const REGISTRY_VERSION = 1;
+/** Whether somebody makes the process's default pool, or has made it; see toolkit/current-pool.ts of the managers. */
+export const DEFAULT_POOL_STATE = 2;
 /** The first of eight words; see future/spinning.ts. */
 export const SPIN_LEASES = 8;
 

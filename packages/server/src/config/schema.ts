@@ -162,6 +162,7 @@ export const knownSettings: Readonly<Record<string, readonly string[]>> = {
     "bodyLimitBytes",
     "headersTimeoutMs",
     "requestTimeoutMs",
+    "stallTimeoutMs",
     "keepAliveTimeoutMs",
     "trustProxy",
     "https",

@@ -91,7 +91,6 @@ export class Engine {
     await Promise.race([generation.drained(1012), late]);
     clearTimeout(timer);
     await generation.close(drainTimeoutMs);
-    await before.mainHost?.stop();
     this.#old.delete(generation);
   }
 
@@ -159,7 +158,6 @@ export class Engine {
   async close(timeoutMs: number): Promise<number> {
     this.#draining = true;
     const counts = await Promise.all([...this.#generations()].map((generation) => generation.close(timeoutMs)));
-    await this.#version?.mainHost?.stop();
     return counts.reduce((sum, count) => sum + count, 0);
   }
 

@@ -105,7 +105,7 @@ export class Generation {
       if (link.count > 0) {
         if (link.requests.some((request) => request !== undefined && !request.abandoned)) terminated++;
         this.#forget(link, 503, "The server is shutting down.", "draining");
-        link.hosted.terminate("shutdown");
+        link.hosted.terminate();
       } else if (link.state !== "draining") {
         link.state = "draining";
         link.hosted.retire();
@@ -142,7 +142,7 @@ export class Generation {
         "A worker reports other routes than the first one did. Declare routes unconditionally, at the top level of the app.",
       );
       this.#options.log.error({ err: error, thread: hosted.thread.name }, error.message);
-      hosted.terminate("other routes");
+      hosted.terminate();
       return;
     }
     const link = new WorkerLink(hosted, slots, performance.now());

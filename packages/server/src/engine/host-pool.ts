@@ -17,7 +17,7 @@ export interface HostedWorker {
   readonly thread: { readonly id: number; readonly name: string };
   readonly port: MessagePort;
   /** At once; never waits. */
-  terminate(reason: string): void;
+  terminate(): void;
   /** It has no more requests: it runs its stop() and exits. */
   retire(): void;
 }
@@ -35,9 +35,7 @@ export interface HostPoolOptions {
 }
 export interface HostedPool {
   spawn(): void;
-  readonly size: number;
   close(options: { timeoutMs: number }): Promise<void>;
-  readonly manager: unknown;
 }
 /** Makes a pool; the managers' in production, a fake in tests of the dispatcher. */
 export type HostPool = (options: HostPoolOptions) => HostedPool;

@@ -22,7 +22,7 @@ export class MainHost {
     this.#onSettled = onSettled;
   }
 
-  /** Imports the app on main. Its `onWorkerStart` does not run here: this is no request thread. */
+  /** Imports the app on main. Its `onWorkerStart` does not run here: this is no request thread, and nothing has to be stopped. */
   static async start(
     data: WorkerData,
     receiveLog: (message: LogWireMessage) => void,
@@ -66,10 +66,6 @@ export class MainHost {
     for (const request of this.#requests) {
       if (request !== undefined) this.#host.receive({ type: "abort", slot: request.slot, reason: "shutdown" });
     }
-  }
-
-  async stop(): Promise<void> {
-    // Nothing of it has to be stopped: onWorkerStart did not run.
   }
 
   #receive(message: FromWorker): void {

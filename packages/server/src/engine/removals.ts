@@ -112,7 +112,7 @@ export class Removals implements WatchdogActions {
     onKill();
     onRestart(reason);
     this.#options.forget(link, status, detail, outcome);
-    link.hosted.terminate(reason);
+    link.hosted.terminate();
     this.#options.onRemoved();
   }
 }

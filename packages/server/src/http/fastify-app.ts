@@ -61,14 +61,13 @@ export interface FastifyApp {
   readonly listener: NodeServer;
   /** The plugins are registered: from here on the app's routes answer. */
   open(): Promise<void>;
-  /** Do the app's requests go through Fastify's hooks? */
-  readonly hooked: boolean;
 }
 
 /** Makes the server and Fastify over it. Plugins are registered on `fastify` between this and `open()`. */
 export function createFastifyApp(options: FastifyAppOptions): FastifyApp {
   const { config, logger, gate } = options;
   const { bodyLimitBytes, trustProxy } = config.server;
+  /** Do the app's requests go through Fastify's hooks? */
   let hooked = false;
   let opened = false;
   let made: NodeServer | undefined;
@@ -178,9 +177,6 @@ export function createFastifyApp(options: FastifyAppOptions): FastifyApp {
     get listener(): NodeServer {
       if (made === undefined) throw new Error("Fastify has made no server.");
       return made;
-    },
-    get hooked(): boolean {
-      return hooked;
     },
     async open(): Promise<void> {
       const wasHooked = hooked;

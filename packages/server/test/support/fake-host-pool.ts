@@ -27,8 +27,6 @@ export function fakeHostPool(scripts: readonly Script[]): FakeHostPool {
   let spawned = 0;
   const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5));
   const make = (options: HostPoolOptions): HostedPool => ({
-    manager: undefined,
-    size: 0,
     spawn(): void {
       spawned++;
       const script = left.shift() ?? {};

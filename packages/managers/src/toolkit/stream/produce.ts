@@ -1,8 +1,8 @@
 /** The body of an iterable, in the thread that runs it. */
 import { DeadlockError } from "@duck-ts/runtime";
 import { currentThread, declareTask, findTask, type Task, type TaskRef } from "@duck-ts/runtime/internal";
+import { copied } from "../../copied.ts";
 import { consumedStreams } from "../client.ts";
-import { copied } from "./copied.ts";
 import { Intake } from "./intake.ts";
 import { Outlet, type StreamPassport } from "./outlet.ts";
 import { BEGUN, FINALLY_THREW, LIFE, NOT_BEGUN } from "./words.ts";

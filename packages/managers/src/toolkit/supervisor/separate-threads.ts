@@ -2,6 +2,7 @@ import { MessageChannel, type MessagePort, type Worker } from "node:worker_threa
 import {
   type Answerers,
   type EntryData,
+  onceGrown,
   spawnThread,
   type ThreadExit,
   type ThreadLink,
@@ -29,9 +30,6 @@ type Separate = {
 
 /** How long a cancelled task has before its thread is terminated. */
 const GRACE_MS = 500;
-
-/** A freshly started thread must not be terminated in the moment it comes up: Node 24 may abort the whole process. */
-const INFANCY_MS = 100;
 
 /** Threads that run one task each and end. */
 export class SeparateThreads {
@@ -146,13 +144,10 @@ export class SeparateThreads {
   }
 
   #terminate(thread: Separate): void {
-    const end = (): void => {
+    onceGrown(thread.startedAt, () => {
       thread.exit.terminating();
       void thread.worker.terminate();
-    };
-    const age = performance.now() - thread.startedAt;
-    if (age >= INFANCY_MS) end();
-    else setTimeout(end, INFANCY_MS - age);
+    });
   }
 
   #exited(id: string, exit: ThreadExit): void {

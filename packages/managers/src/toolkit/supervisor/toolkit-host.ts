@@ -33,11 +33,7 @@ export class ToolkitHost {
     this.#streams = new Streams(context);
   }
 
-  call(
-    from: ThreadRecord,
-    message: Exclude<ToToolkit, { op: "forget" }>,
-    reply: ((value: unknown) => void) | undefined,
-  ): void {
+  call(from: ThreadRecord, message: ToToolkit, reply: ((value: unknown) => void) | undefined): void {
     switch (message.op) {
       case "separate":
         this.#separate.start(from, message.task);

@@ -11,6 +11,7 @@ import { REQUEST_FIELDS, readRequest, routeAt, STREAMED_BODY } from "../envelope
 import { AWAITING, DONE, type Slots } from "../slots.ts";
 import { type FromWorker, type ToWorker, windowBeside } from "../wire.ts";
 import { BodySource } from "./body-source.ts";
+import { isPromise } from "./is-promise.ts";
 import type { RunnableRoute } from "./load-app.ts";
 import { ReplyBatch } from "./reply-batch.ts";
 import { RequestContext } from "./request-context.ts";
@@ -44,11 +45,6 @@ export class RequestHost {
     this.#options = options;
     this.#replies = new ReplyBatch((message, transfer) => options.post(message, transfer));
     this.#sockets = new SocketHost(options);
-  }
-
-  /** Requests that have begun and not ended. */
-  get openCount(): number {
-    return this.#open.size + this.#sockets.size;
   }
 
   receive(message: ToWorker): void {
@@ -292,8 +288,4 @@ function stringify(problem: ReturnType<typeof problemOf>): string {
     const { details: _, ...rest } = problem;
     return JSON.stringify(rest);
   }
-}
-
-function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
-  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
 }

@@ -19,9 +19,6 @@ export class SocketHost {
     this.#options = options;
   }
 
-  get size(): number {
-    return this.#sockets.size;
-  }
   open(slot: number, ctx: RequestContext, route: RunnableRoute, scope: AsyncResource): void {
     const socket = new HostedSocket(slot, ctx, route, scope, this.#options, () => {
       this.#sockets.delete(slot);

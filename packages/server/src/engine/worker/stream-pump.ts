@@ -2,6 +2,7 @@
 import { BYTES_TYPE, type EncodedReply, TEXT_TYPE } from "../../app/encode-reply.ts";
 import { InvalidReplyError } from "../../errors.ts";
 import { CHUNK_BYTES, type FromWorker } from "../wire.ts";
+import { isPromise } from "./is-promise.ts";
 import { StatedLength } from "./stated-length.ts";
 import { turn } from "./turns.ts";
 
@@ -224,8 +225,4 @@ function bytesOf(value: unknown): Uint8Array {
   throw new InvalidReplyError(
     `A streamed reply yields strings and bytes; got ${value === null ? "null" : typeof value}. Write JSON.stringify(row) + "\\n" for rows.`,
   );
-}
-
-function isPromise<T>(value: T | Promise<T>): value is Promise<T> {
-  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
 }
