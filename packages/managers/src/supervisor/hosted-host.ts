@@ -39,11 +39,12 @@ export class HostedHost implements ManagerHost {
   }
 
   answered(to: number, answers: readonly FromWorker[]): void {
-    for (const [, callId] of answers) {
-      const open = this.#open.get(`${to}.${callId}`);
+    for (const answer of answers) {
+      const name = `${to}.${answer[1]}`;
+      const open = this.#open.get(name);
       if (open === undefined) continue;
-      this.#open.delete(`${to}.${callId}`);
-      this.#context.post(open.from, { op: "answers", answers, links: open.worker.links });
+      this.#open.delete(name);
+      this.#context.post(open.from, { op: "answers", answers: [answer], links: open.worker.links });
     }
   }
 
@@ -65,8 +66,8 @@ export class HostedHost implements ManagerHost {
 
   /** The result is not waited for any more. The worker belongs to its owner, and to the requests it serves. */
   cancel(from: ThreadRecord, callId: number): void {
+    // It stays in the books until its thread says that it has ended, or ends itself; its answer meets no future.
     this.#watchdog.callOff(`${from.id}.${callId}`);
-    this.#open.delete(`${from.id}.${callId}`);
   }
 
   stop(): Promise<StopReport> {
@@ -87,9 +88,8 @@ export class HostedHost implements ManagerHost {
 
   threadGone(thread: ThreadRecord): void {
     for (const [name, { from, worker }] of this.#open) {
-      if (worker !== thread && from !== thread) continue;
-      this.#open.delete(name);
       if (worker !== thread) continue;
+      this.#open.delete(name);
       this.ended(false);
       this.#context.post(from, {
         op: "lost",

@@ -556,11 +556,16 @@ export class PoolHost implements ManagerHost {
         worker.member.terminate();
         return; // #exited comes back here
       }
-      if (worker.close()) {
+      let closed = worker.close();
+      if (!closed) {
+        this.#ending.askToBeTold();
+        // It may have become free before that was said, and have told nobody.
+        closed = worker.close();
+      }
+      if (closed) {
         this.#dismiss(worker);
         return;
       }
-      this.#ending.askToBeTold();
     }
     if (this.#live().length > 0) return;
     this.#watchdog.clear();

@@ -76,7 +76,7 @@ async function orHeartbeat<T>(next: Promise<T>, heartbeatMs: number): Promise<T 
 }
 
 function line({ data, event, id, retryMs }: ServerSentEvent): string {
-  const text = typeof data === "string" ? data : JSON.stringify(data);
+  const text = typeof data === "string" ? data : ((JSON.stringify(data) as string | undefined) ?? "");
   let out = "";
   if (event !== undefined) out += `event: ${oneLine(event)}\n`;
   if (id !== undefined) out += `id: ${oneLine(id)}\n`;
