@@ -89,22 +89,19 @@ const SEAT_BITS = 10;
 /** A submitter with a higher number takes no place: its tasks go by way of the supervisor. */
 export const SEATS: number = 2 ** SEAT_BITS;
 const ONE_TASK = 1 << (2 + SEAT_BITS);
-/** More tasks than this are not sent ahead. */
-const MOST_TASKS = 2 ** 18;
-
 /** Takes a free worker for one task. */
 export function takePlace(block: Words, seat: number): boolean {
   return Atomics.compareExchange(block, PLACE, FREE, TAKEN | (seat << 2) | ONE_TASK) === FREE;
 }
 
-/** One more task for a worker that is not free, but has tasks of no other submitter. */
-export function joinPlace(block: Words, seat: number): boolean {
+/** One more task for a worker that is not free, but has tasks of no other submitter, and fewer than `most`. */
+export function joinPlace(block: Words, seat: number, most: number): boolean {
   // Again and again: the worker counts down meanwhile.
   for (;;) {
     const place = Atomics.load(block, PLACE);
     const state = stateOf(place);
     const tasks = tasksBefore(place);
-    if (state < TAKEN || tasks >= MOST_TASKS || (tasks > 0 && seatOf(place) !== seat)) return false;
+    if (state < TAKEN || tasks >= most || (tasks > 0 && seatOf(place) !== seat)) return false;
     const joined = state | (seat << 2) | ((tasks + 1) * ONE_TASK);
     if (Atomics.compareExchange(block, PLACE, place, joined) === place) return true;
   }

@@ -106,6 +106,7 @@ export class LoopManager extends Manager implements WorkerNews {
         port.send(encoded);
         this.#order += 1;
         this.#sent.set(future, encoded.transfer.length === 0 ? this.#order : -1);
+        if (!encoded.copied) future.sent = encoded;
         Atomics.add(this.#words, board.PORT_SENT, 1);
         if (this.#thread !== null) future.assign(this.#thread);
         if (options.timeoutMs !== undefined) {
@@ -235,7 +236,7 @@ export class LoopManager extends Manager implements WorkerNews {
 
   /** A task that the dead thread had not begun: to the next one. */
   #again(future: TaskFuture<unknown>): void {
-    const encoded = this.encode(future, {});
+    const encoded = this.encodeAgain(future);
     if (encoded === undefined) return;
     Atomics.add(this.head, board.OUTSTANDING, 1);
     const port = this.#connect() as Submitter;

@@ -8,6 +8,7 @@ import {
   explainTask,
   futureInternals,
   isImportingTasks,
+  runWithContext,
   type TaskCall,
   type TaskFutureOptions,
   threadFromLinks,
@@ -212,6 +213,11 @@ export abstract class Manager {
       future.fail(error as Error);
       return undefined;
     }
+  }
+
+  /** The message of a task that is sent once more, as it was at its submission: its context is not this moment's. */
+  protected encodeAgain(future: TaskFuture<unknown>): EncodedTask | undefined {
+    return (future.sent as EncodedTask | undefined) ?? runWithContext(undefined, () => this.encode(future, NO_OPTIONS));
   }
 
   protected failToSend(future: TaskFuture<unknown>, encoded: EncodedTask, error: unknown): void {

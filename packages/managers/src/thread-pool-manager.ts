@@ -66,6 +66,8 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
   /** By the worker's number. */
   readonly #connections = new Map<number, Connection>();
   #outbox: QueuedTask[] = [];
+  /** Whether the end of this turn sends the outbox. A thread that only ever blocks comes to no end of a turn. */
+  #flushesAtEnd = false;
   #listening = false;
   /** How many tasks this thread has put into the queue: known to the supervisor also if it dies before it says so. */
   readonly #queuedEver = new Int32Array(new SharedArrayBuffer(4));
@@ -226,7 +228,8 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
       future.fail(new WorkerCrashedError(thread.name, reason, exitCode, cause(message)));
     }
     this.flush();
-    this.#again(back);
+    // Where its run is over nobody waits for them, and the next run must not take this for what it waits for.
+    if (!isOver) this.#again(back);
   }
 
   /** @internal The queue is cancelled, and with it what this thread has sent ahead. */
@@ -253,7 +256,10 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
     const { callId } = future;
     for (const connection of this.#connections.values()) {
       if (this.#withdrawn(connection, future)) return;
-      if (future.carrier === connection.port) connection.port.cancel(callId, reason);
+      const { port } = connection;
+      if (future.carrier !== port) continue;
+      port.claims.close(future.carriedAs); // its answer finds nobody
+      port.cancel(callId, reason);
     }
     this.flush();
     tell({
@@ -300,6 +306,15 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
     tell({ op: "submit", key: this.key, tasks });
   }
 
+  #flushAtEnd(): void {
+    if (this.#flushesAtEnd) return;
+    this.#flushesAtEnd = true;
+    queueMicrotask(() => {
+      this.#flushesAtEnd = false;
+      this.flush();
+    });
+  }
+
   #encodeInit(call: TaskCall<void>): PoolSettings["workerInit"] {
     const future = { callId: 0, call: call as TaskCall<unknown> } as TaskFuture<unknown>;
     return encodeTask(future, undefined).message;
@@ -308,7 +323,7 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
   /**
    * A free worker that this thread knows takes the task without a detour, if nobody waits before it. So does the one
    * worker of a pool, one after the other, while all its tasks are this thread's: nobody is overtaken, and each can be
-   * taken back until it begins. (Not from within a task: the supervisor must see what a task may come to wait for.)
+   * taken back until it begins. (Not from where tasks run: the supervisor must see what a task may come to wait for.)
    */
   #giveDirectly(
     future: TaskFuture<unknown>,
@@ -318,24 +333,31 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
   ): boolean {
     if (options.timeoutMs !== undefined || this.#outbox.length > 0 || Atomics.load(this.head, board.QUEUED) > 0)
       return false;
-    const mayWait = settings.maxWorkers === 1 && encoded.transfer.length === 0;
+    const mayWait = settings.maxWorkers === 1 && encoded.transfer.length === 0 && maySendAhead();
     for (const connection of this.#connections.values()) {
       const { block, seat } = connection;
-      if (!board.takePlace(block, seat) && !(mayWait && currentTaskId() === undefined && board.joinPlace(block, seat)))
-        continue;
-      this.#sendTo(connection, future, encoded);
+      const isFree = board.takePlace(block, seat);
+      if (!isFree && !(mayWait && board.joinPlace(block, seat, encoded.isSmall ? MANY : FEW))) continue;
+      this.#sendTo(connection, future, encoded, isFree);
       return true;
     }
     return false;
   }
 
-  #sendTo({ port, block, thread }: Connection, future: TaskFuture<unknown>, encoded: EncodedTask): void {
+  #sendTo(
+    { port, block, thread }: Connection,
+    future: TaskFuture<unknown>,
+    encoded: EncodedTask,
+    beginsAtOnce: boolean,
+  ): void {
     const order = port.claims.take();
     future.carrier = port;
     future.carriedAs = order;
     if (encoded.transfer.length > 0) this.#moved.add(future);
     future.assign(thread);
     try {
+      // If its worker ends before it begins it is sent again, as it is now.
+      if (!encoded.copied) future.sent = beginsAtOnce ? encoded : encoded.snapshot();
       port.send(encoded, order);
     } catch (error) {
       port.claims.close(order);
@@ -371,7 +393,8 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
     };
     if (task.moved) this.#moved.add(future);
     if (encoded.copied) {
-      if (this.#outbox.push(task) === 1) queueMicrotask(() => this.flush());
+      this.#outbox.push(task);
+      this.#flushAtEnd();
       return;
     }
     this.flush();
@@ -391,7 +414,7 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
     const tasks: QueuedTask[] = [];
     const transfer: Transferable[] = [];
     for (const future of back) {
-      const encoded = this.encode(future, {});
+      const encoded = this.encodeAgain(future);
       if (encoded === undefined) this.#uncount();
       else {
         tasks.push({ message: encoded.message, timeoutMs: undefined, moved: encoded.transfer.length > 0 });
@@ -407,7 +430,7 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
       Atomics.sub(this.#queuedEver, 0, tasks.length);
       Atomics.sub(this.head, board.QUEUED, tasks.length);
       for (const future of back) {
-        const encoded = this.encode(future, {});
+        const encoded = this.encodeAgain(future);
         if (encoded !== undefined) this.#queue(future, encoded, {});
       }
       this.flush();
@@ -456,4 +479,14 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
   #uncount(): void {
     if (Atomics.sub(this.head, board.OUTSTANDING, 1) === 1 && !this.isRunning()) tell({ op: "poke", key: this.key });
   }
+}
+
+/** So many tasks are sent ahead at most: of those whose arguments are small, and of others, which fill the worker's heap. */
+const MANY = 2 ** 18;
+const FEW = 32;
+
+/** Whether no task that runs in this thread can come to wait for what is submitted here now. */
+function maySendAhead(): boolean {
+  const { kind } = currentThread();
+  return (kind === "main" || kind === "request") && currentTaskId() === undefined;
 }

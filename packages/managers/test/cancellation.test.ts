@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { formatManagerTree, managerTree } from "@duck-ts/managers";
 import { TaskCancelledError, TaskTimeoutError } from "@duck-ts/runtime";
+import { openTasks } from "@duck-ts/runtime/internal";
 import { describe, expect, test } from "vitest";
 import * as hanging from "./fixtures/hangs-when-imported.mjs";
 import * as tasks from "./fixtures/tasks.mjs";
@@ -220,4 +221,33 @@ describe.each(kinds)("in a %s manager", (kind) => {
     for (let i = 0; i < 20; i++) await manager.submitTask(tasks.echo(i), { signal });
     expect(listeners).toBe(0);
   });
+});
+
+test.each(kinds)("in a %s: a task whose future another thread settles holds nothing any more", async (kind) => {
+  const manager = start(kind);
+  const other = startLoop();
+  const [begun, gate] = [newGate(), newGate()];
+  const held = manager.submitTask(tasks.holds(begun, gate, "held"), quiet);
+  await reached(begun);
+  await other.submitTask(tasks.settles(held, "settled elsewhere"));
+  expect(await held).toBe("settled elsewhere");
+  expect([...openTasks()]).not.toContain(held);
+  open(gate);
+});
+
+test("the words by which tasks sent to a thread can be taken back are dropped in time, also where running ones were cancelled", async () => {
+  const pool = startPool();
+  await pool.submitTask(tasks.nothing);
+  await eventually(async () => (await pool.stats()).utilization === 0, "the thread to be free");
+  const begun = newGate();
+  const cancelled = pool.submitTask(tasks.heedsItsSignal(begun), quiet);
+  const { claims } = cancelled.carrier as { readonly claims: { readonly size: number } };
+  await reached(begun);
+  cancelled.cancel();
+  for (let last = cancelled; last.carriedAs !== 1023; ) {
+    const burst = Array.from({ length: 1023 - last.carriedAs }, () => pool.submitTask(tasks.echo("")));
+    await Promise.all(burst);
+    last = burst.findLast(({ carrier }) => carrier === cancelled.carrier) ?? last;
+  }
+  expect(claims.size).toBe(0);
 });

@@ -68,6 +68,14 @@ describe("tinypool", () => {
     expect(await pool.stats()).toMatchObject({ crashes: 0, replacements: 0 });
   });
 
+  test("idle-timeout: a thread that was woken for one more task by way of the queue ends when it is idle again", async () => {
+    const pool = startPool({ maxWorkers: 1, idleTimeoutMs: 200 });
+    await pool.submitTask(tasks.nothing);
+    await eventually(async () => (await pool.stats()).utilization === 0, "the thread to be free");
+    await pool.submitTask(tasks.nothing, { timeoutMs: 60_000 }); // a deadline is kept by the supervisor
+    await eventually(() => pool.getPool().workers === 0, "the idle thread to end");
+  });
+
   test("async-context: a done callback and an await run in the submitter's context", async () => {
     const pool = startPool();
     const seen = await tasks.user.run("ada", async () => {

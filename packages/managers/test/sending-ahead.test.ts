@@ -2,18 +2,32 @@
  * A pool of one thread is sent tasks while it is busy, straight from the thread that has it. What that must not change:
  * the order, what can be cancelled, who is told what when the thread or the submitter ends.
  */
-import { managerTree } from "@duck-ts/managers";
 import { DeadlockError, SyncFuture, TaskCancelledError } from "@duck-ts/runtime";
 import { expect, test } from "vitest";
 import * as tasks from "./fixtures/tasks.mjs";
-import { eventually, failure, newGate, newWords, open, outcome, reached, within } from "./support/gates.ts";
+import {
+  blockUntilReached,
+  eventually,
+  failure,
+  newGate,
+  newWords,
+  open,
+  outcome,
+  reached,
+  within,
+} from "./support/gates.ts";
 import { quiet, startPool } from "./support/managers.ts";
+
+/** An answer leaves before the thread is free: a task submitted in between goes by way of the supervisor. */
+async function free(pool: ReturnType<typeof startPool>): Promise<void> {
+  await eventually(async () => (await pool.stats()).utilization === 0, "the thread to be free");
+}
 
 /** A pool of one thread, which this thread has and which stands at a gate. */
 async function heldPool(options: Parameters<typeof startPool>[0] = {}) {
   const pool = startPool({ maxWorkers: 1, ...options });
   await pool.submitTask(tasks.nothing);
-  await pool.submitTask(tasks.nothing); // from here on straight to the worker
+  await free(pool); // from here on straight to the worker
   const [begun, gate] = [newGate(), newGate()];
   const held = pool.submitTask(tasks.holds(begun, gate, "held"), quiet);
   await reached(begun);
@@ -68,6 +82,23 @@ test("stop({ wait: false }) cancels what was sent ahead and lets the running tas
   expect(counter[0]).toBe(0);
 });
 
+test("stop({ wait: false }) cancels what was sent ahead also where the thread dies before it has done so", async () => {
+  const pool = startPool({ maxWorkers: 1 });
+  await pool.submitTask(tasks.nothing);
+  await free(pool);
+  const [begun, gate, counter] = [newGate(), newGate(), newWords(1)];
+  const dies = pool.submitTask(tasks.holdsThenExits(begun, gate), quiet);
+  await reached(begun);
+  const waiting = Array.from({ length: 5 }, () => pool.submitTask(tasks.counts(counter), quiet));
+  const stopped = pool.stop({ wait: false, timeoutMs: 10_000 });
+  await managerTree(); // the supervisor knows of the stop
+  open(gate);
+  expect(await outcome(dies)).toBe("WorkerCrashedError");
+  expect(new Set(await Promise.all(waiting.map(outcome)))).toEqual(new Set(["TaskCancelledError"]));
+  expect(await within(stopped, "stop()")).toEqual({ completed: 0, cancelled: 5, terminated: 1 });
+  expect(counter[0]).toBe(0);
+});
+
 test("stop() runs what was sent ahead", async () => {
   const { pool, held, gate } = await heldPool();
   const waiting = Array.from({ length: 50 }, (_, n) => pool.submitTask(tasks.echo(n)));
@@ -119,6 +150,47 @@ test("what a dying thread had been sent ahead goes before what other threads hav
   expect([...order.subarray(1, 11)]).toEqual([0, 1, 2, 3, 4, 1000, 1001, 1002, 1003, 1004]);
 });
 
+test("what a dying thread had been sent ahead runs as it was submitted: its context, its arguments", async () => {
+  const { pool, held, gate } = await heldPool();
+  const crash = pool.submitTask(tasks.exits(1), quiet);
+  const list = [1];
+  const [who, what] = tasks.user.run("ada", () => [
+    pool.submitTask(tasks.whoIsUser),
+    pool.submitTask(tasks.echo(list)),
+  ]);
+  const noUser = pool.submitTask(tasks.whoIsUser);
+  list.push(2);
+  open(gate);
+  // The news comes while this thread blocks, in a context of its own.
+  expect(tasks.user.run("eve", () => noUser.result(10_000))).toBe("nobody");
+  expect(await outcome(held)).toBe("ok");
+  expect(await outcome(crash)).toBe("WorkerCrashedError");
+  expect(await who).toBe("ada");
+  expect(await what).toEqual([1]);
+});
+
+test("a thread that was given up and is not dead yet begins nothing that was sent ahead", async () => {
+  // A thread that is no 100 ms old is given up at once and ended later: it comes up to its next tasks meanwhile.
+  const pool = startPool({ maxWorkers: 1, abortGraceMs: 1 });
+  await pool.submitTask(tasks.nothing);
+  await free(pool);
+  const [begun, gate, begunNext, gateNext] = [newGate(), newGate(), newGate(), newGate()];
+  const first = pool.submitTask(tasks.holds(begun, gate, "first"), quiet);
+  const next = pool.submitTask(tasks.holds(begunNext, gateNext, "next"), quiet);
+  await Promise.resolve(); // both are sent
+  blockUntilReached(begun);
+  first.cancel();
+  const until = performance.now() + 10_000;
+  while (pool.getPool().workers > 0) if (performance.now() > until) throw new Error("the thread was not given up");
+  // This thread stands still, and so has not taken the second task back.
+  open(gate);
+  Atomics.wait(newGate(), 0, 0, 150); // it is dead by then
+  open(gateNext);
+  expect(await outcome(first)).toBe("TaskCancelledError");
+  expect(await next).toBe("next");
+  expect(begunNext[0]).toBe(1);
+});
+
 test("a thread that is recycled gives back what it was sent ahead", async () => {
   const pool = startPool({ maxWorkers: 1, memoryLimitMb: 200 });
   await pool.submitTask(tasks.nothing);
@@ -135,17 +207,15 @@ test("a thread that is recycled gives back what it was sent ahead", async () => 
   expect(await pool.stats()).toMatchObject({ failed: 0, crashes: 0, replacements: 1, queued: 0, active: 0 });
 });
 
-test("what a thread had sent ahead is not run any more once that thread is dead", async () => {
+test("what a thread had submitted and has not begun is not run any more once that thread is dead", async () => {
   const pool = startPool({ maxWorkers: 1 });
   await pool.submitTask(tasks.nothing);
   const submitter = startPool();
-  // It is made known to the worker by its first task, whose way leads through the supervisor.
-  await submitter.submitTask(tasks.awaitsOn("thread", pool.id, "known"));
   const [begun, gate, counter] = [newGate(), newGate(), newWords(1)];
-  const ends = submitter.submitTask(tasks.sendsAheadThenExits(pool.id, begun, gate, counter), quiet);
+  const ends = submitter.submitTask(tasks.submitsManyThenExits(pool.id, begun, gate, counter), quiet);
   expect(await failure(ends)).toMatchObject({ reason: "exit" });
-  expect(pool.getPool()).toMatchObject({ active: 1, queued: 5 });
-  await managerTree(); // the supervisor, which has told us of the end, has told the worker too
+  await eventually(() => pool.getPool().queued === 0, "what it had submitted to be forgotten");
+  expect(pool.getPool().active).toBe(1);
   open(gate);
   expect(await within(pool.submitTask(tasks.echo("next")), "the next task")).toBe("next");
   await eventually(() => pool.getPool().queued === 0 && pool.getPool().active === 0, "nothing to be left");
@@ -157,7 +227,7 @@ test("a thread that blocks on a task behind its own, which waits for that thread
   // main -> the second task -> (behind) the first -> main's future
   const pool = startPool({ maxWorkers: 1 });
   await pool.submitTask(tasks.nothing);
-  await pool.submitTask(tasks.nothing);
+  await free(pool);
   const mine = new SyncFuture<string>();
   const first = pool.submitTask(tasks.waitsForFuture(mine), quiet);
   const second = pool.submitTask(tasks.echo("second"), quiet);

@@ -32,7 +32,11 @@ test("server-sent events arrive as they are made, heartbeats in between, and end
       text += Buffer.from(chunk).toString();
   })().catch(() => undefined);
   await until(() => text.split(":\n\n").length > 3);
-  expect(text.startsWith(':\n\nevent: first\nid: 1\ndata: {"a":1}\n\ndata: two\ndata: lines\n\n:\n\n')).toBe(true);
+  expect(
+    text.startsWith(
+      ':\n\nevent: first\nid: 1\ndata: {"a":1}\n\ndata: two\ndata: lines\n\nevent: bare\ndata: \n\n:\n\n',
+    ),
+  ).toBe(true);
   controller.abort();
   await reading;
   await until(() => server.stats().active === 0);

@@ -115,6 +115,8 @@ export default async function agent(data: AgentData): Promise<void> {
   const running = new Host("sequential", {
     // What the supervisor has given was submitted before; where it is still on its way, it comes with a message.
     mayBegin: data.isOnly ? () => Atomics.load(head, board.AHEAD) === 0 : undefined,
+    // A thread dies some time after it was given up: a young one a tenth of a second later (see crew.ts).
+    givenUp: () => board.stateOf(Atomics.load(block, board.PLACE)) === board.EMPTY,
     refuse(job) {
       if (!isDirect(job)) return undefined;
       const gone = Atomics.load(block, board.GONE_SEAT);

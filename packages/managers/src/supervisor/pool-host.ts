@@ -162,6 +162,8 @@ export class PoolHost implements ManagerHost {
       Atomics.sub(this.#head, board.QUEUED, 1);
       this.#count(board.CANCELLED);
     }
+    for (const worker of this.#live())
+      for (const given of worker.given.filter(its)) if (worker.takeBack(given)) this.#count(board.CANCELLED);
     this.#maybeStopped();
   }
 
@@ -242,8 +244,6 @@ export class PoolHost implements ManagerHost {
   #takeFree(): PoolWorker | undefined {
     for (const worker of this.#live()) {
       if (worker.state !== "ready" || !board.movePlace(worker.block, board.FREE, board.HELD)) continue;
-      clearTimeout(worker.idleTimer);
-      worker.idleTimer = undefined;
       worker.forget();
       return worker;
     }
@@ -373,10 +373,11 @@ export class PoolHost implements ManagerHost {
     const look = (endedBefore: number): void => {
       worker.idleTimer = setTimeout(() => {
         worker.idleTimer = undefined;
-        if (worker.state !== "ready" || worker.besides.length > 0 || this.#live().length <= minWorkers) return;
-        // Direct tasks pass us by, so idleness is judged by what the pool has ended since the last look.
+        if (worker.state !== "ready" || this.#live().length <= minWorkers) return;
+        // A worker becomes free without a word where nobody waits, and direct tasks pass us by. So it is looked at
+        // again and again, and idleness is judged by what the pool has ended since the last look.
         const ended = board.ended(this.#head);
-        if (ended === endedBefore && worker.close()) this.#dismiss(worker);
+        if (worker.besides.length === 0 && ended === endedBefore && worker.close()) this.#dismiss(worker);
         else look(ended);
       }, idleTimeoutMs);
       worker.idleTimer.unref();
@@ -435,8 +436,8 @@ export class PoolHost implements ManagerHost {
     clearTimeout(worker.idleTimer);
     this.#workers[this.#workers.indexOf(worker)] = undefined;
     Atomics.sub(this.#head, board.WORKERS, 1);
-    const taker = worker.taker();
-    Atomics.store(worker.block, board.PLACE, board.EMPTY);
+    // In one step: a submitter may be taking the place in this very moment, and what it sends must be waited for.
+    const taker = worker.taker(Atomics.exchange(worker.block, board.PLACE, board.EMPTY));
     if (exit.reason !== "terminated" && !wasStarting && !retired) Atomics.add(this.#head, board.CRASHES, 1);
     if (!wasStarting && !retired && !this.#ending.hasBegun) Atomics.add(this.#head, board.REPLACEMENTS, 1);
     this.#settleWhatItHad(worker, exit);

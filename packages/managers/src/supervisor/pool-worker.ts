@@ -79,8 +79,9 @@ export class PoolWorker {
   }
 
   /** The submitter whose tasks are before it, and how many have not begun. They go back to it when this dies. */
-  taker(): { readonly thread: ThreadRecord; readonly waiting: number } | undefined {
-    const place = Atomics.load(this.block, board.PLACE);
+  taker(
+    place: number = Atomics.load(this.block, board.PLACE),
+  ): { readonly thread: ThreadRecord; readonly waiting: number } | undefined {
     const thread = this.seats[board.seatOf(place)];
     if ((board.stateOf(place) !== board.TAKEN && board.tasksBefore(place) === 0) || thread === undefined)
       return undefined;

@@ -17,6 +17,8 @@ type Mailboxes = {
   emptiedAt: number;
   /** The port that ended the last wait: most likely it ends the next one too. */
   likely: Drainable | undefined;
+  /** Ports that the next turn of the event loop empties. */
+  readonly due: Set<Drainable>;
   /** See {@link lookWhileBlocked}. */
   look: (() => void) | undefined;
 };
@@ -38,6 +40,7 @@ function mailboxes(): Mailboxes {
     depth: 0,
     emptiedAt: -1,
     likely: undefined,
+    due: new Set(),
     look: undefined,
   }));
 }
@@ -141,9 +144,19 @@ export function blockUntil(wait: BlockingWait): boolean {
   } finally {
     if (--boxes.depth === 0) {
       Atomics.store(bell, BLOCKED, 0);
-      for (const port of boxes.ports) if (port.hasAnswers === true) setImmediate(() => port.drain()); // rung for, and not read
+      for (const port of boxes.ports) if (port.hasAnswers === true) drainSoon(boxes, port); // rung for, and not read
     }
   }
+}
+
+/** Once a port until then: a thread may block over and over, and not come to its event loop for hours. */
+function drainSoon({ due }: Mailboxes, port: Drainable): void {
+  if (due.has(port)) return;
+  due.add(port);
+  setImmediate(() => {
+    due.delete(port);
+    port.drain();
+  });
 }
 
 /** Takes what has come, the likely port first, until `done()`. What is then left is taken in the next wait. */

@@ -144,6 +144,9 @@ export class SyncFuture<T> implements PromiseLike<T> {
     }
   }
 
+  /** Called once, whoever has settled it: another thread may have. */
+  protected onSettled(): void {}
+
   /** Called at the first `await`; for what must stay alive while somebody awaits. */
   protected onAwaited(): void {
     this.#shared?.keepAliveUntilSettled();
@@ -203,6 +206,7 @@ export class SyncFuture<T> implements PromiseLike<T> {
     if (this.#outcome !== undefined) return false;
     if (this.#shared !== undefined && !this.#shared.claim(outcome)) return false;
     this.#outcome = outcome;
+    this.onSettled();
     this.#settlePromise(outcome);
     const callbacks = this.#callbacks;
     this.#callbacks = undefined;

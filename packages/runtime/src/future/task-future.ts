@@ -45,6 +45,8 @@ export class TaskFuture<T> extends SyncFuture<T> {
   /** Who carries it to its worker, and its number there. For managers. */
   carrier: object | undefined;
   carriedAs = -1;
+  /** What was sent, where that cannot be made once more from the call: as long as it is not settled. For managers. */
+  sent: object | undefined;
   #worker: ThreadInfo | null = null;
   readonly #options: TaskFutureOptions;
   readonly #submittedAt: Submission;
@@ -73,14 +75,6 @@ export class TaskFuture<T> extends SyncFuture<T> {
     return this.#worker;
   }
 
-  override setResult(value: T): boolean {
-    return this.#close(super.setResult(value));
-  }
-
-  override setException(error: Error): boolean {
-    return this.#close(super.setException(error));
-  }
-
   /**
    * Cancels the task: its waiters get a {@link TaskCancelledError} at once. Queued, it never starts; running, its
    * `taskSignal()` is aborted and after a grace its thread is terminated and replaced. `false` if it was done already.
@@ -91,7 +85,7 @@ export class TaskFuture<T> extends SyncFuture<T> {
 
   /** As {@link cancel}, with the error that waiters get. For managers. */
   cancelWith(error: Error, reason: unknown): boolean {
-    const cancelled = this.#close(futureInternals.settle(this, { ok: false, thrown: error, cancelled: true }));
+    const cancelled = futureInternals.settle(this, { ok: false, thrown: error, cancelled: true });
     if (cancelled) this.#options.onCancel(this as TaskFuture<unknown>, reason);
     return cancelled;
   }
@@ -99,16 +93,15 @@ export class TaskFuture<T> extends SyncFuture<T> {
   /** Settles it without telling the executor, which knows or is gone. For managers. */
   fail(error: Error): boolean {
     const cancelled = error instanceof TaskCancelledError;
-    const first = this.#close(futureInternals.settle(this, { ok: false, thrown: error, cancelled }));
+    const first = futureInternals.settle(this, { ok: false, thrown: error, cancelled });
     if (first && !cancelled) this.#options.onFailure?.(this as TaskFuture<unknown>, error);
     return first;
   }
 
   /** Lets it fail with whatever the task threw when it ran in this very thread. For managers. */
   failWith(thrown: unknown): boolean {
-    const first = this.#close(
-      futureInternals.settle(this, { ok: false, thrown, cancelled: thrown instanceof TaskCancelledError }),
-    );
+    const cancelled = thrown instanceof TaskCancelledError;
+    const first = futureInternals.settle(this, { ok: false, thrown, cancelled });
     if (first) this.#options.onFailure?.(this as TaskFuture<unknown>, thrown);
     return first;
   }
@@ -125,7 +118,7 @@ export class TaskFuture<T> extends SyncFuture<T> {
 
   /** Takes an answer. For managers. */
   settleWith(value: unknown): void {
-    this.#close(futureInternals.settle(this, { ok: true, value }));
+    futureInternals.settle(this, { ok: true, value });
   }
 
   /** Takes the answer that came over the wire. For managers. */
@@ -135,9 +128,8 @@ export class TaskFuture<T> extends SyncFuture<T> {
       return;
     }
     const thrown = decodeThrown(message[2], this.#submissionStack());
-    const first = this.#close(
-      futureInternals.settle(this, { ok: false, thrown, cancelled: thrown instanceof TaskCancelledError }),
-    );
+    const cancelled = thrown instanceof TaskCancelledError;
+    const first = futureInternals.settle(this, { ok: false, thrown, cancelled });
     if (first) this.#options.onFailure?.(this as TaskFuture<unknown>, thrown);
   }
 
@@ -184,9 +176,9 @@ export class TaskFuture<T> extends SyncFuture<T> {
     );
   }
 
-  #close(first: boolean): boolean {
-    if (first && tasks.open.delete(this.callId) && this.#options.keepAlive) line().letGo();
-    return first;
+  protected override onSettled(): void {
+    this.sent = undefined;
+    if (tasks.open.delete(this.callId) && this.#options.keepAlive) line().letGo();
   }
 }
 

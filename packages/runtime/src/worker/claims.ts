@@ -51,6 +51,11 @@ export class ClaimBook {
     return block !== undefined && Atomics.compareExchange(block.words, order % BLOCK, OPEN, WITHDRAWN) === OPEN;
   }
 
+  /** How many blocks are in use. */
+  get size(): number {
+    return this.#blocks.size;
+  }
+
   /** Nothing more will be asked of this task. */
   close(order: number): void {
     const block = this.#blocks.get(Math.floor(order / BLOCK));

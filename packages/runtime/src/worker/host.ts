@@ -38,6 +38,8 @@ export type Job = {
 export type HostEvents = {
   /** Whether a task that its submitter may take back can begin. `false`: `work()` is called when it can. */
   readonly mayBegin?: (() => boolean) | undefined;
+  /** Whether this thread was given up and is about to be ended: nothing more begins, others have it already. */
+  readonly givenUp?: () => boolean;
   /** Its turn has come. An error: it is not run and fails with that. */
   readonly refuse?: (job: Job) => Error | undefined;
   /** A task's turn has come: its module may still have to be imported, which runs code and can end the thread too. */
@@ -167,6 +169,7 @@ export class Host {
     let until = 0;
     try {
       while (!this.#busy && !this.#paused && this.#waiting > 0) {
+        if (this.#events.givenUp?.() === true) return;
         const job = this.#next();
         if (job === undefined) break;
         if (job.claim !== undefined ? !job.claim() : job.order >= 0 && !job.inbox.claims.claim(job.order)) continue;

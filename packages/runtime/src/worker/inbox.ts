@@ -79,18 +79,25 @@ export class Inbox {
    */
   serve(port: MessagePort, receive: (batch: readonly ToWorker[]) => void): void {
     const posted = this.#scalars?.ring;
-    port.on("message", (first: readonly ToWorker[]) => {
-      receive(first);
-      if (posted === undefined || !this.#freedBlocked) return;
-      const until = performance.now() + TURN_MS;
-      for (let now = performance.now(); this.#freedBlocked && now < until; now = performance.now()) {
-        this.#freedBlocked = false;
-        const heard = Atomics.load(posted, POSTED);
-        const next =
-          receiveMessageOnPort(port) ??
-          (spinOn("lingering", posted, POSTED, heard, now, until) ? receiveMessageOnPort(port) : undefined);
-        if (next !== undefined) receive(next.message as readonly ToWorker[]);
-      }
+    let until = 0;
+    const take = (batch: readonly ToWorker[]): void => {
+      receive(batch);
+      if (this.#freedBlocked && posted !== undefined) afterThisTurn(() => linger(posted));
+    };
+    const linger = (words: AnswerRing): void => {
+      this.#freedBlocked = false;
+      const now = performance.now();
+      if (until === 0) until = now + TURN_MS;
+      if (now >= until) return;
+      const heard = Atomics.load(words, POSTED);
+      const next =
+        receiveMessageOnPort(port) ??
+        (spinOn("lingering", words, POSTED, heard, now, until) ? receiveMessageOnPort(port) : undefined);
+      if (next !== undefined) take(next.message as readonly ToWorker[]);
+    };
+    port.on("message", (batch: readonly ToWorker[]) => {
+      until = 0;
+      take(batch);
     });
   }
 
@@ -132,4 +139,14 @@ export class Inbox {
       this.#post([["failed", message[1], encodeError(explainNotCloneable(message[2], "result", { cause }))]], []);
     }
   }
+}
+
+const settled = Promise.resolve();
+
+/**
+ * When the microtasks and ticks of this turn have run, those that they make included: a task leaves some behind, which
+ * its successor counts on.
+ */
+function afterThisTurn(fn: () => void): void {
+  void settled.then(() => process.nextTick(fn));
 }

@@ -22,6 +22,8 @@ export class EncodedTask {
   readonly transfer: readonly Transferable[];
   /** Its arguments are scalars, which cannot change any more: it may be sent later, or again. */
   readonly copied: boolean;
+  /** It is copied, and takes next to no memory. */
+  readonly isSmall: boolean;
   readonly submittedAt: number = Date.now();
 
   constructor(future: TaskFuture<unknown>, transfer: readonly Transferable[] | undefined) {
@@ -31,6 +33,7 @@ export class EncodedTask {
     this.callId = callId;
     this.task = taskRefOf(call.task);
     this.copied = scalars && context === undefined && (transfer === undefined || transfer.length === 0);
+    this.isSmall = this.copied && !call.args.some((arg) => typeof arg === "string" && arg.length > SMALL_TEXT);
     if (this.copied) {
       this.transfer = NOTHING;
       this.args = call.args;
@@ -42,6 +45,16 @@ export class EncodedTask {
     this.args = args.value as readonly unknown[];
     this.specials = args.specials;
     this.context = context === undefined ? undefined : encodeValue(context, moved, "context");
+  }
+
+  /** The same, with values of its own: what it was made from may change from now on. */
+  snapshot(): EncodedTask {
+    const { args, specials, context } = this;
+    return Object.assign(
+      Object.create(EncodedTask.prototype) as EncodedTask,
+      this,
+      structuredClone({ args, specials, context }),
+    );
   }
 
   /** As it crosses alone. */
@@ -79,6 +92,8 @@ export class Submitter {
   /** For tasks that can be taken back. */
   readonly claims: ClaimBook = new ClaimBook();
   #outbox: ToWorker[] = [];
+  /** Whether the end of this turn sends the outbox. A thread that only ever blocks comes to no end of a turn. */
+  #flushesAtEnd = false;
   /** The last message of the outbox, while it can take more tasks. */
   #many: unknown[] | undefined;
   readonly #shortNames = new Map<TaskRef, number>();
@@ -136,7 +151,13 @@ export class Submitter {
 
   #enqueue(message: ToWorker): void {
     this.#many = undefined;
-    if (this.#outbox.push(message) === 1) queueMicrotask(() => this.flush());
+    this.#outbox.push(message);
+    if (this.#flushesAtEnd) return;
+    this.#flushesAtEnd = true;
+    queueMicrotask(() => {
+      this.#flushesAtEnd = false;
+      this.flush();
+    });
   }
 
   /** A task's reference as the number that the worker knows it by, or is told now. */
@@ -225,6 +246,9 @@ export class Submitter {
     }
   }
 }
+
+/** Characters. */
+const SMALL_TEXT = 4096;
 
 const NOTHING: readonly Transferable[] = [];
 
