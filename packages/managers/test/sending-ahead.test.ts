@@ -2,6 +2,7 @@
  * A pool of one thread is sent tasks while it is busy, straight from the thread that has it. What that must not change:
  * the order, what can be cancelled, who is told what when the thread or the submitter ends.
  */
+import { managerTree } from "@duck-ts/managers";
 import { DeadlockError, SyncFuture, TaskCancelledError } from "@duck-ts/runtime";
 import { expect, test } from "vitest";
 import * as tasks from "./fixtures/tasks.mjs";
