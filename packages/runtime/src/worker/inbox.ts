@@ -12,8 +12,8 @@ import { ClaimReader } from "./claims.ts";
 /** After this long without a turn of the event loop, timers and control messages get one. */
 export const TURN_MS = 10;
 
-/** The way of small answers. `wake` says whether the submitter stands in a blocking wait. */
-type Scalars = { readonly ring: AnswerRing; wake(): boolean };
+/** The way of small answers. `wake` and `isBlocked` say whether the submitter stands in a blocking wait. */
+type Scalars = { readonly ring: AnswerRing; wake(): boolean; isBlocked(): boolean };
 
 /** Where tasks come from and answers go: a submitter's direct port, or the supervisor speaking for one. */
 export class Inbox {
@@ -54,7 +54,7 @@ export class Inbox {
       else if (mustWake(answers)) port.postMessage(LOOK);
       return isBlocked;
     };
-    return new Inbox(from, post, { ring: answers, wake });
+    return new Inbox(from, post, { ring: answers, wake, isBlocked: () => isBlockedAt(bell) });
   }
 
   /** Over a direct port a task's reference crosses once; `number` stands for it from then on. */
@@ -124,6 +124,7 @@ export class Inbox {
     if (this.#outbox.length === 0) return;
     const batch = this.#outbox;
     this.#outbox = [];
+    this.#freedBlocked = this.#scalars?.isBlocked() === true;
     try {
       this.#post(batch, []);
     } catch {
