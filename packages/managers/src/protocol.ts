@@ -175,6 +175,8 @@ export type FromAgent =
   | { readonly t: "begun" }
   /** A task that ran beside another has ended, and its answer has left. */
   | { readonly t: "besideEnded"; readonly from: number; readonly callId: number; readonly ok: boolean }
+  /** A submitter has ended and nothing of it is left: its number is free. */
+  | { readonly t: "left"; readonly seat: number }
   | { readonly t: "recycle" }
   | { readonly t: "drained" }
   | { readonly t: "pong"; readonly from: number; readonly callId: number; readonly pending: boolean };

@@ -263,3 +263,20 @@ test("cancelling every other one of a thousand sent ahead loses and repeats none
   expect(counter[0]).toBe(750);
   expect(await pool.stats()).toMatchObject({ cancelled: 750, queued: 0, active: 0 });
 });
+
+test("threads come and go, and each finds the pool as the first did", async () => {
+  const pool = startPool({ maxWorkers: 1 });
+  const counter = newWords(1);
+  for (let round = 1; round <= 12; round++) {
+    const submitter = startPool();
+    await submitter.submitTask(tasks.awaitsManyOn("thread", pool.id, 5));
+    expect(
+      await failure(submitter.submitTask(tasks.submitsThenExits("thread", pool.id, counter), quiet)),
+    ).toMatchObject({
+      reason: "exit",
+    });
+    await submitter.stop();
+    await eventually(() => pool.getPool().queued + pool.getPool().active === 0, "nothing to be left");
+    expect(await pool.submitTask(tasks.echo(round))).toBe(round);
+  }
+});

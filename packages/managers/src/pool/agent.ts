@@ -68,11 +68,23 @@ export default async function agent(data: AgentData): Promise<void> {
   let lookedAt = performance.now();
   /** The submitters' inboxes, by their numbers here. */
   const seats = new Map<number, Inbox>();
+  /** Numbers of submitters that have ended. */
+  const leaving = new Set<number>();
+  const letLeave = (): void => {
+    const place = Atomics.load(block, board.PLACE);
+    for (const seat of leaving) {
+      if (board.tasksBefore(place) > 0 && board.seatOf(place) === seat) continue;
+      leaving.delete(seat);
+      seats.delete(seat);
+      tell({ t: "left", seat });
+    }
+  };
   const finishUp = (): void => {
     if (draining && !running.busy) tell({ t: "drained" });
   };
   const idle = (): void => {
     Atomics.store(block, board.RUN_STATE, board.RUN_NONE);
+    if (leaving.size > 0) letLeave();
     if (recycling || draining) {
       finishUp();
       return;
@@ -203,12 +215,19 @@ export default async function agent(data: AgentData): Promise<void> {
       case "connect": {
         const inbox = Inbox.onPort(message.from, message.port, message.bell, message.answers);
         inboxes.set(message.from, inbox);
-        if (message.seat !== undefined) seats.set(message.seat, inbox);
+        const { from, seat } = message;
+        if (seat !== undefined) {
+          seats.set(seat, inbox);
+          Atomics.compareExchange(block, board.GONE_SEAT, seat + 1, 0); // it was another's, who has ended
+        }
         inbox.serve(message.port, (batch) => void running.receive(inbox, batch));
         // Its thread is dead, and all that it posted was delivered: what has not begun is dropped.
         message.port.on("close", () => {
           inbox.closed = true;
+          if (inboxes.get(from) === inbox) inboxes.delete(from);
+          if (seat !== undefined) leaving.add(seat);
           if (running.pending === 0) idle();
+          letLeave();
         });
         return;
       }

@@ -255,6 +255,7 @@ export class LoopHost implements ManagerHost {
       case "failed":
       case "free":
       case "begun":
+      case "left":
       case "recycle":
       case "besideEnded":
         return;

@@ -332,6 +332,9 @@ export class PoolHost implements ManagerHost {
         worker.forget();
         this.#dispatch();
         return;
+      case "left":
+        worker.left(message.seat);
+        return;
       case "recycle":
         this.#retire(worker);
         return;
@@ -391,8 +394,8 @@ export class PoolHost implements ManagerHost {
   }
 
   #connect(worker: PoolWorker, submitter: ThreadRecord): void {
-    if (submitter === worker.line || worker.seats.includes(submitter) || worker.seats.length === board.SEATS) return;
-    const seat = worker.seats.push(submitter) - 1;
+    const seat = submitter === worker.line ? undefined : worker.seat(submitter);
+    if (seat === undefined) return;
     const { port1, port2 } = new MessageChannel();
     const answers = newAnswerRing();
     worker.tell({ t: "connect", from: submitter.id, port: port2, bell: submitter.bell, answers, seat }, [port2]);
@@ -443,7 +446,7 @@ export class PoolHost implements ManagerHost {
     this.#settleWhatItHad(worker, exit);
     if (taker !== undefined) this.#returning.expect(taker.thread, taker.waiting);
     this.#ending.cancelled += Atomics.load(worker.block, board.REFUSED);
-    for (const submitter of worker.seats) {
+    for (const submitter of worker.submitters) {
       const { key } = this.#context.manager.intro;
       this.#context.post(submitter, { op: "gone", key, worker: worker.number, exit, links: worker.links });
     }

@@ -36,7 +36,7 @@ export class PoolWorker {
   heard = true;
   idleTimer: NodeJS.Timeout | undefined;
   /** The submitters that can send it tasks, by their numbers here. */
-  readonly seats: ThreadRecord[] = [];
+  readonly #seats: (ThreadRecord | undefined)[] = [];
   #nextTicket = 0;
   /** Words of the block that no given task uses. */
   readonly #freeWords: number[] = Array.from({ length: RING }, (_, word) => word);
@@ -73,16 +73,35 @@ export class PoolWorker {
     const place = Atomics.load(this.block, board.PLACE);
     return (
       board.tasksBefore(place) > 0 &&
-      this.seats[board.seatOf(place)]?.id === thread &&
+      this.#seats[board.seatOf(place)]?.id === thread &&
       Atomics.load(this.block, board.TAKEN_CALL) < callId
     );
+  }
+
+  /** Gives a submitter a number here; `undefined`: it has one, or there are no more. */
+  seat(submitter: ThreadRecord): number | undefined {
+    if (this.#seats.includes(submitter)) return undefined;
+    const free = this.#seats.indexOf(undefined);
+    const seat = free === -1 ? this.#seats.length : free;
+    if (seat === board.SEATS) return undefined;
+    this.#seats[seat] = submitter;
+    return seat;
+  }
+
+  /** The submitter has ended, and the worker has nothing of it any more. */
+  left(seat: number): void {
+    this.#seats[seat] = undefined;
+  }
+
+  get submitters(): ThreadRecord[] {
+    return this.#seats.filter((submitter) => submitter !== undefined);
   }
 
   /** The submitter whose tasks are before it, and how many have not begun. They go back to it when this dies. */
   taker(
     place: number = Atomics.load(this.block, board.PLACE),
   ): { readonly thread: ThreadRecord; readonly waiting: number } | undefined {
-    const thread = this.seats[board.seatOf(place)];
+    const thread = this.#seats[board.seatOf(place)];
     if ((board.stateOf(place) !== board.TAKEN && board.tasksBefore(place) === 0) || thread === undefined)
       return undefined;
     const { turn } = this;
@@ -93,7 +112,7 @@ export class PoolWorker {
 
   /** What that thread has sent here and has not begun is not run any more. */
   submitterGone(thread: ThreadRecord): void {
-    const seat = this.seats.indexOf(thread);
+    const seat = this.#seats.indexOf(thread);
     if (this.taker()?.thread === thread) Atomics.store(this.block, board.GONE_SEAT, seat + 1);
   }
 
