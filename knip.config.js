@@ -6,7 +6,7 @@ const packages = Object.fromEntries(
   readdirSync("packages").map((name) => {
     const { duck } = JSON.parse(readFileSync(`packages/${name}/package.json`, "utf8"));
     // What `exports` names is known to knip already.
-    const entry = duck.entries.filter((file) => !["src/index.ts", "src/internal.ts"].includes(file));
+    const entry = [...duck.entries, ...(duck.alone ?? [])].filter((file) => !["src/index.ts", "src/internal.ts"].includes(file));
     const tests = ["test/**/*.{test,test-d}.ts", "test/**/fixtures/**"];
     return [`packages/${name}`, { entry: [...entry, ...tests], project: ["{src,test}/**/*.{ts,mts,js,mjs}"] }];
   }),

@@ -33,7 +33,7 @@ export function connectService(): void {
   line().post({
     t: "service",
     name: SERVICE,
-    url: entryUrl("./supervisor/service.js", "@duck-ts/managers", import.meta.url).href,
+    url: entryUrl("./supervisor/service.cjs", "@duck-ts/managers", import.meta.url).href,
   });
 }
 

@@ -5,7 +5,7 @@
  */
 import { type MessagePort, type ResourceLimits, receiveMessageOnPort, type Transferable } from "node:worker_threads";
 import { containedLimits, onceGrown, type ThreadExit } from "@duck-ts/runtime/internal";
-import Tinypool from "tinypool";
+import type Tinypool from "tinypool";
 
 export type CrewOptions = {
   readonly agent: URL;
@@ -22,23 +22,12 @@ export interface CrewMember {
 }
 
 export class Crew {
-  readonly #pool: Tinypool;
-  readonly #agent: string;
+  readonly #options: CrewOptions;
+  /** Made with the first thread: tinypool is an ES module, and a supervisor that needs no pool needs no loader for those. */
+  #pool: Promise<Tinypool> | undefined;
 
   constructor(options: CrewOptions) {
-    this.#agent = options.agent.href;
-    this.#pool = new Tinypool({
-      runtime: "worker_threads",
-      minThreads: 0,
-      maxThreads: options.maxThreads,
-      concurrentTasksPerWorker: 1,
-      isolateWorkers: true, // else a thread that has ended its agent gets the next one, with all that it holds
-      useAtomics: false, // else an idle worker sits in Atomics.wait and its event loop stands still
-      execArgv: [...options.execArgv],
-      resourceLimits: containedLimits(options.resourceLimits),
-    });
-    // A thread that fails while it has no task: its member was told already, by its port.
-    this.#pool.on("error", () => undefined);
+    this.#options = options;
   }
 
   /**
@@ -68,8 +57,10 @@ export class Crew {
       watched.close();
       onceGrown(startedAt, () => abort.abort());
     };
+    const run = { filename: this.#options.agent.href, name: "default", signal: abort.signal };
+    this.#pool ??= this.#open();
     this.#pool
-      .run(data, { filename: this.#agent, name: "default", transferList: [...transfer] as never, signal: abort.signal })
+      .then((pool) => pool.run(data, { ...run, transferList: [...transfer] as never }))
       .then(
         () => end({ reason: "exit", exitCode: 0 }),
         (error: Error & { code?: string }) => {
@@ -88,7 +79,26 @@ export class Crew {
 
   /** Ends all threads and waits for them. */
   async destroy(): Promise<void> {
-    await this.#pool.destroy();
+    const pool = await this.#pool;
+    await pool?.destroy();
+  }
+
+  async #open(): Promise<Tinypool> {
+    const { default: Tinypool } = await import("tinypool");
+    const { maxThreads, execArgv, resourceLimits } = this.#options;
+    const pool = new Tinypool({
+      runtime: "worker_threads",
+      minThreads: 0,
+      maxThreads,
+      concurrentTasksPerWorker: 1,
+      isolateWorkers: true, // else a thread that has ended its agent gets the next one, with all that it holds
+      useAtomics: false, // else an idle worker sits in Atomics.wait and its event loop stands still
+      execArgv: [...execArgv],
+      resourceLimits: containedLimits(resourceLimits),
+    });
+    // A thread that fails while it has no task: its member was told already, by its port.
+    pool.on("error", () => undefined);
+    return pool;
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
+import { pathToFileURL } from "node:url";
 import {
   type Answerers,
   encodeError,
@@ -65,16 +66,13 @@ class ManagersService implements SupervisorService {
   constructor(api: SupervisorApi) {
     this.#api = api;
     const runtime = createRequire(import.meta.url).resolve("@duck-ts/runtime");
+    const dist = new URL("..", import.meta.url).href;
     this.#urls = {
-      poolAgent: entryUrl("./pool/agent.js", "@duck-ts/managers", import.meta.url.replace(/supervisor\/[^/]*$/, "")),
-      loopAgent: entryUrl("./loop-agent.js", "@duck-ts/managers", import.meta.url.replace(/supervisor\/[^/]*$/, "")),
-      entry: new URL("./worker/entry.js", `file://${runtime}`),
+      poolAgent: entryUrl("./pool/agent.js", "@duck-ts/managers", dist),
+      loopAgent: entryUrl("./loop-agent.js", "@duck-ts/managers", dist),
+      entry: new URL("./worker/entry.js", pathToFileURL(runtime)),
     };
-    const separateAgent = entryUrl(
-      "./toolkit/separate-agent.js",
-      "@duck-ts/managers",
-      import.meta.url.replace(/supervisor\/[^/]*$/, ""),
-    );
+    const separateAgent = entryUrl("./toolkit/separate-agent.js", "@duck-ts/managers", dist);
     this.#toolkit = new ToolkitHost(api, { entry: this.#urls.entry, separateAgent }, (thread, event) =>
       this.#post(thread, event),
     );

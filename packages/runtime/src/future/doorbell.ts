@@ -1,6 +1,6 @@
 import { currentThread } from "../thread/identity.ts";
 import { threadWide } from "../thread/shared-state.ts";
-import { spinOn } from "./spinning.ts";
+import { paysToSpin, spinOn } from "./spinning.ts";
 
 /**
  * Each thread has one doorbell: a counter in shared memory. Whoever posts to one of the thread's ports rings it
@@ -25,7 +25,8 @@ type Mailboxes = {
 
 /** Something that holds messages for this thread and can be emptied without an event loop. */
 export interface Drainable {
-  drain(): void;
+  /** Stops early when `done` says so: the rest is taken the next time, or by the event loop. */
+  drain(done?: () => boolean): void;
   /** Takes what can be had without touching a port, and may be called as often as one likes. */
   peek?(): void;
   /** Whether there is something for `peek`. Its writer rings only while this thread is blocked. */
@@ -136,7 +137,7 @@ export function blockUntil(wait: BlockingWait): boolean {
       const until = Math.min(wait.deadline, patience, now + LOOK_EVERY_MS);
       if (!spun) {
         spun = true; // once a wait: who was woken for something else need not look again
-        if (spinOn("waiting", bell, 0, heard, now, until)) continue;
+        if (paysToSpin("waiting") && spinOn("waiting", bell, 0, heard, now, until)) continue;
       }
       if (Atomics.wait(bell, 0, heard, Math.max(0, until - now)) === "timed-out" && until === now + LOOK_EVERY_MS)
         boxes.look?.();
@@ -167,7 +168,7 @@ function takeUntil(done: () => boolean, heard: number): boolean {
   if (boxes.likely !== undefined) {
     boxes.likely.peek?.();
     if (done()) return true;
-    boxes.likely.drain();
+    boxes.likely.drain(done);
     if (done()) return true;
   }
   for (const port of boxes.ports) {

@@ -11,13 +11,14 @@ export class OpenTasks<T> {
   /** The block that was used last. */
   #recent: Block<T> | undefined;
   #recentNumber = -1;
+  /** The block of the highest number so far. It stays when it is empty: one task at a time must not make one each. */
+  #latest = -1;
 
   set(number: number, item: T): void {
     let block = this.#block(number);
     if (block === undefined) {
       block = { items: new Array<T | undefined>(BLOCK).fill(undefined), left: 0 };
-      this.#blocks.set(Math.floor(number / BLOCK), block);
-      this.#recentNumber = -1;
+      this.#begin(Math.floor(number / BLOCK), block);
     }
     block.items[number % BLOCK] = item;
     block.left += 1;
@@ -33,17 +34,27 @@ export class OpenTasks<T> {
     if (block?.items[number % BLOCK] === undefined) return false;
     block.items[number % BLOCK] = undefined;
     block.left -= 1;
-    if (block.left === 0) {
-      this.#blocks.delete(Math.floor(number / BLOCK));
-      this.#recent = undefined;
-      this.#recentNumber = -1;
-    }
+    if (block.left === 0 && Math.floor(number / BLOCK) !== this.#latest) this.#drop(Math.floor(number / BLOCK));
     return true;
   }
 
   /** In the order of their numbers. */
   *values(): Iterable<T> {
     for (const { items } of [...this.#blocks.values()]) for (const item of items) if (item !== undefined) yield item;
+  }
+
+  #begin(which: number, block: Block<T>): void {
+    const before = this.#latest;
+    this.#blocks.set(which, block);
+    this.#latest = which;
+    this.#recentNumber = -1;
+    if (this.#blocks.get(before)?.left === 0) this.#drop(before);
+  }
+
+  #drop(which: number): void {
+    this.#blocks.delete(which);
+    this.#recent = undefined;
+    this.#recentNumber = -1;
   }
 
   #block(number: number): Block<T> | undefined {

@@ -36,8 +36,17 @@ const accounts = (): Record<Reason, Account> =>
     return { waiting: open(), lingering: open() };
   });
 
+/** Whether looking has paid of late, or is due for another try. Asked once for each {@link spinOn}. */
+export function paysToSpin(reason: Reason): boolean {
+  const own = accounts()[reason];
+  if (own.leases < 1) return false;
+  if (own.pause === 0) return true;
+  own.pause -= 1;
+  return false;
+}
+
 /**
- * Looks at a word until it says something else than `heard`, if that is worth while.
+ * Looks at a word until it says something else than `heard`, if not too many threads do so already.
  *
  * @param from now, on `performance.now()`'s clock. `until`: when the wait is over anyway.
  */
@@ -50,11 +59,6 @@ export function spinOn(
   until: number,
 ): boolean {
   const own = accounts()[reason];
-  if (own.leases < 1) return false;
-  if (own.pause > 0) {
-    own.pause -= 1;
-    return false;
-  }
   const shared = rootShared().words;
   const lease = SPIN_LEASES + (threadId % own.leases);
   const held = Atomics.load(shared, lease);

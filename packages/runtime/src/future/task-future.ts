@@ -192,23 +192,25 @@ const STACKS = 16;
 const STACKS_EVERY_MS = 4;
 const NOT_ITS_OWN = `\n    at (a submission of this task at most ${STACKS_EVERY_MS} ms before; in a burst not each keeps its own stack)`;
 
-const submissions = new WeakMap<object, { since: number; left: number; latest: { stack?: string } }>();
+/** `near`: what the next submissions of the burst share. */
+const submissions = new WeakMap<object, { since: number; left: number; near: Submission }>();
 
 function submission(task: object, submitter: (...args: never[]) => unknown): Submission {
   const now = performance.now();
   let known = submissions.get(task);
   if (known === undefined) {
-    known = { since: now, left: STACKS, latest: {} };
+    known = { since: now, left: STACKS, near: { at: {}, isOwn: false } };
     submissions.set(task, known);
   } else if (now - known.since > STACKS_EVERY_MS) {
     known.since = now;
     known.left = STACKS;
   }
-  if (known.left === 0) return { at: known.latest, isOwn: false };
+  if (known.left === 0) return known.near;
   known.left -= 1;
-  known.latest = {};
-  Error.captureStackTrace(known.latest, submitter);
-  return { at: known.latest, isOwn: true };
+  const at = {};
+  Error.captureStackTrace(at, submitter);
+  known.near = { at, isOwn: false };
+  return { at, isOwn: true };
 }
 
 /** The stack above the caller named, if it is on the stack at all. */

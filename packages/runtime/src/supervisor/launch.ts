@@ -65,7 +65,7 @@ export function launchSupervisor(): MessagePort {
     links,
     execArgv: loaderFlags(process.execArgv),
   };
-  const worker: Worker = spawnThread(entryUrl("./supervisor/entry.js", "@duck-ts/runtime", import.meta.url), {
+  const worker: Worker = spawnThread(entryUrl("./supervisor/entry.cjs", "@duck-ts/runtime", import.meta.url), {
     identity: { name: "duck:supervisor", kind: "supervisor", ancestors: links, root },
     data: { supervisor: data },
     transfer: [port2],

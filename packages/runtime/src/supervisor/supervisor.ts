@@ -1,3 +1,5 @@
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
 import {
   BroadcastChannel,
   MessageChannel,
@@ -98,7 +100,7 @@ export class Supervisor implements SupervisorApi {
       this.recheckWaits();
     },
   });
-  readonly #services = new Map<string, SupervisorService | Promise<SupervisorService>>();
+  readonly #services = new Map<string, SupervisorService>();
   readonly #futures = new SharedFutures((id) => this.#byId.get(id));
   readonly #deferred: (() => void)[] = [];
   #draining = false;
@@ -153,8 +155,7 @@ export class Supervisor implements SupervisorApi {
     this.#awaited.delete(record.id);
     if (record.info !== undefined) {
       this.#byId.delete(record.id);
-      for (const service of this.#services.values())
-        if (!(service instanceof Promise)) service.threadGone(record, exit);
+      for (const service of this.#services.values()) service.threadGone(record, exit);
       this.#futures.threadGone(record.info, exit);
     }
     record.close();
@@ -270,8 +271,7 @@ export class Supervisor implements SupervisorApi {
         if (message.wait.blocking)
           this.#blocked.set(from.id, { thread: from.id, name: from.info?.name ?? "?", wait: message.wait });
         else if (message.wait.within !== undefined) this.#awaits(from.id, message.wait);
-        for (const service of this.#services.values())
-          if (!(service instanceof Promise)) service.waiting(from, message.wait);
+        for (const service of this.#services.values()) service.waiting(from, message.wait);
         if (message.wait.blocking) this.recheckWaits();
         else this.#lookSoon();
         return;
@@ -279,8 +279,7 @@ export class Supervisor implements SupervisorApi {
         if (this.#blocked.get(from.id)?.wait.id === message.id) this.#blocked.delete(from.id);
         else this.#awaitsNoMore(from.id, message.id);
         this.#lookSoon(); // it may have been the last in its thread that could go on
-        for (const service of this.#services.values())
-          if (!(service instanceof Promise)) service.unwaiting(from, message.id);
+        for (const service of this.#services.values()) service.unwaiting(from, message.id);
         return;
       case "there":
         return;
@@ -311,20 +310,19 @@ export class Supervisor implements SupervisorApi {
 
   #load(name: string, url: string): void {
     if (this.#services.has(name)) return;
-    const loading = import(url).then((module: { createService(api: SupervisorApi): SupervisorService }) => {
-      const service = module.createService(this);
-      this.#services.set(name, service);
-      return service;
-    });
-    this.#services.set(name, loading);
+    const load = createRequire(import.meta.url);
+    const module = load(fileURLToPath(url)) as { createService(api: SupervisorApi): SupervisorService };
+    this.#services.set(name, module.createService(this));
   }
 
   #call(from: ThreadRecord, message: Extract<ToSupervisor, { t: "call" }>): void {
     const { seq } = message;
     const reply = seq === 0 ? undefined : (value: unknown) => from.post({ t: "reply", seq, ok: true, value });
-    const run = (service: SupervisorService): void => {
+    const service = this.#services.get(message.service);
+    if (service === undefined) throw new Error(`no service ${message.service} was loaded before it was called`);
+    const run = (): void => {
       if (seq !== 0 && this.#draining) {
-        this.#deferred.push(() => run(service));
+        this.#deferred.push(run);
         return;
       }
       if (seq !== 0) this.#catchUp(from);
@@ -336,11 +334,7 @@ export class Supervisor implements SupervisorApi {
         if (seq !== 0) from.post({ t: "reply", seq, ok: false, error: encodeError(error) });
       }
     };
-    const service = this.#services.get(message.service);
-    if (service === undefined) throw new Error(`no service ${message.service} was loaded before it was called`);
-    // While a service loads, its calls wait in the order in which they came.
-    if (service instanceof Promise) void service.then(run);
-    else run(service);
+    run();
   }
 
   /**
@@ -362,8 +356,7 @@ export class Supervisor implements SupervisorApi {
   #answerers(target: WaitTarget, waiter: number): Answerers {
     if (target.on === "future")
       return { live: false, anyOf: this.#futures.holders(target.id).filter((id) => id !== waiter) };
-    for (const service of this.#services.values())
-      if (!(service instanceof Promise)) return service.answerers(target, waiter);
+    for (const service of this.#services.values()) return service.answerers(target, waiter);
     return { live: true };
   }
 }

@@ -1,6 +1,6 @@
 import { type MessagePort, receiveMessageOnPort, type Transferable } from "node:worker_threads";
 import { isBlockedAt, ring } from "../future/doorbell.ts";
-import { spinOn } from "../future/spinning.ts";
+import { paysToSpin, spinOn } from "../future/spinning.ts";
 import { lookupTask } from "../task/find-task.ts";
 import type { TaskFunction, TaskRef } from "../task/task-ref.ts";
 import { type AnswerRing, mustWake, POSTED, writeAnswer } from "../wire/answer-ring.ts";
@@ -82,7 +82,7 @@ export class Inbox {
     let until = 0;
     const take = (batch: readonly ToWorker[]): void => {
       receive(batch);
-      if (this.#freedBlocked && posted !== undefined) afterThisTurn(() => linger(posted));
+      if (this.#freedBlocked && posted !== undefined && paysToSpin("lingering")) afterThisTurn(() => linger(posted));
     };
     const linger = (words: AnswerRing): void => {
       this.#freedBlocked = false;

@@ -147,6 +147,7 @@ export class Submitter {
     }
     this.#many.push(callId, number, args.length);
     for (let i = 0; i < args.length; i++) this.#many.push(args[i]);
+    if (this.#many.length > FULL) this.flush();
   }
 
   #enqueue(message: ToWorker): void {
@@ -197,9 +198,11 @@ export class Submitter {
   }
 
   /** Takes the answers that are there, without an event loop. */
-  drain(): void {
-    for (let got = receiveMessageOnPort(this.#port); got !== undefined; got = receiveMessageOnPort(this.#port))
+  drain(done?: () => boolean): void {
+    for (let got = receiveMessageOnPort(this.#port); got !== undefined; got = receiveMessageOnPort(this.#port)) {
       if (got.message !== LOOK) this.#take(got.message as FromWorker[]);
+      if (done?.() === true) return;
+    }
     this.#readAll();
   }
 
@@ -251,6 +254,9 @@ export class Submitter {
 const SMALL_TEXT = 4096;
 
 const NOTHING: readonly Transferable[] = [];
+
+/** A message of so many words leaves before the turn ends: its worker begins, and neither side copies a huge one. */
+const FULL = 2048;
 
 /** So many answers at one look are a stream. */
 const STREAM = 4;

@@ -1,0 +1,10 @@
+const { echo, startLoop } = await import("./ours/tasks.mjs");
+const { echo: synckit } = await import("./peers/synckit.mjs");
+const arg = "x".repeat(+process.env.SIZE || 100);
+const loop = startLoop();
+const f = process.env.WHO === "synckit" ? () => synckit(arg) : () => loop.submitTask(echo(arg)).result();
+for (let i = 0; i < 20000; i++) f();
+const t = performance.now();
+for (let i = 0; i < 100000; i++) f();
+console.log((performance.now() - t) / 100);
+process.exit();
