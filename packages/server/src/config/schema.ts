@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { proxyRanges } from "./proxy-ranges.ts";
 import type { DuckConfig, DuckPlugin } from "./types.ts";
 

@@ -1,0 +1,15 @@
+import { Worker } from "node:worker_threads";
+const rss = () => process.memoryUsage.rss() / 1048576;
+const wait = (ms) => new Promise(r => setTimeout(r, ms));
+let b = rss();
+const step = async (n, f) => { await f(); await wait(700); const a = rss(); console.log(n.padEnd(40), (a - b).toFixed(1)); b = a; };
+await wait(300); b = rss();
+const E = "data:text/javascript,setInterval(()=>{},1e6)";
+for (let i = 0; i < 3; i++) await step("empty worker", () => new Worker(new URL(E)));
+await step("import fastify", async () => { const { default: f } = await import("fastify"); const a = f({ logger: false }); await a.listen({ port: 0 }); });
+await step("import server", async () => { globalThis.s = await import("@duck-ts/server"); });
+await step("createServer 1 worker?", async () => { globalThis.srv = await s.createServer({ app: new URL("ours/app.mjs", import.meta.url), server: { port: 0 }, requestHandling: { maxWorkers: 2 }, log: { level: "silent" } }, { root: import.meta.dirname }); });
+await step("listen", async () => { await srv.listen(); });
+await wait(1000); await step("settle", async () => {});
+console.log(srv.stats().workers);
+process.exit();
