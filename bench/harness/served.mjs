@@ -10,7 +10,7 @@ function usage() {
 }
 
 /** How often threads of this process have gone to sleep so far, and so were woken; 0 where the system does not tell. */
-function wakeUps() {
+export function wakeUps() {
   if (process.platform !== "linux") return 0;
   const counts = readdirSync("/proc/self/task").map((thread) => {
     const status = readFileSync(`/proc/self/task/${thread}/status`, "utf8");

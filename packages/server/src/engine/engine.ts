@@ -115,7 +115,7 @@ export class Engine {
       version.mainHost.run(request);
       return;
     }
-    version.generation.wake();
+    version.generation.wake(request.route.timeoutMs);
     version.generation.dispatcher.submit(request);
   }
 

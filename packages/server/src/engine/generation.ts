@@ -79,8 +79,8 @@ export class Generation {
   }
 
   /** A request has been taken in. */
-  wake(): void {
-    this.#watchdog?.wake();
+  wake(timeoutMs: number): void {
+    this.#watchdog?.wake(timeoutMs);
   }
 
   /** Takes no more requests and closes WebSockets with this code; resolves when the requests that are there have ended. */

@@ -1,6 +1,6 @@
 /**
- * Looks after the workers every few milliseconds while there is anything to look after: which thread is held by its
- * handler (what it has not begun is taken back), whose deadline has passed, who did not heed the abort.
+ * Looks after the workers while there is anything to look after, the more often the more can go wrong: which thread is
+ * held by its handler (what it has not begun is taken back), whose deadline has passed, who did not heed the abort.
  */
 import type { Dispatcher } from "./dispatcher.ts";
 import type { InFlight } from "./in-flight.ts";
@@ -9,6 +9,11 @@ import type { WorkerLink } from "./worker-link.ts";
 
 /** How often it looks. */
 const TICK_MS = 10;
+/** How often while requests come one by one and nothing holds a thread: each look wakes a thread that sleeps. */
+const CALM_MS = 50;
+/** It goes over to that after so many calm looks, and ends after so many idle ones. */
+const CALM_TICKS = 10;
+const IDLE_TICKS = 20;
 /** A handler that holds its thread for so long gets nothing new, and what waits behind it goes elsewhere. */
 const BLOCKED_AFTER_MS = 10;
 /** How long an aborted asynchronous handler may take to end, before its thread is given up. */
@@ -37,7 +42,10 @@ export class Watchdog {
   readonly #memoryLimitBytes: number;
   readonly #workers: () => Iterable<WorkerLink>;
   #timer: NodeJS.Timeout | undefined;
-  #idleTicks = 0;
+  #everyMs = CALM_MS;
+  /** Looks in a row at which nothing was urgent, and nothing at all was there. */
+  #calm = 0;
+  #idle = 0;
 
   constructor(
     dispatcher: Dispatcher,
@@ -51,25 +59,53 @@ export class Watchdog {
     this.#actions = actions;
   }
 
-  /** There is something to look after. */
-  wake(): void {
-    this.#idleTicks = 0;
-    this.#timer ??= setInterval(this.#tick, TICK_MS);
+  /** A request comes that has so much time. */
+  wake(timeoutMs: number): void {
+    this.#idle = 0;
+    if (this.#timer !== undefined && this.#everyMs === TICK_MS) return;
+    const calm = this.#isAlone && timeoutMs >= CALM_TICKS * CALM_MS;
+    if (calm && this.#timer !== undefined) return;
+    this.#look(calm ? CALM_MS : TICK_MS);
+    // Whoever is found to stand still at the next look has done so since this one.
+    if (!calm) this.#tick();
   }
   stop(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
   }
 
+  #look(everyMs: number): void {
+    clearInterval(this.#timer);
+    this.#calm = 0;
+    this.#everyMs = everyMs;
+    this.#timer = setInterval(this.#tick, everyMs);
+  }
+
+  /** Nothing is with the workers, and nothing waits for them. */
+  get #isAlone(): boolean {
+    return this.#dispatcher.custody.active === 0 && this.#dispatcher.queue.length === 0;
+  }
+
   readonly #tick = (): void => {
     const now = performance.now();
-    for (const link of this.#workers()) if (link.count > 0 || link.blocked) this.#look(link, now);
+    let urgent = this.#dispatcher.queue.length > 0;
+    let unanswered = 0;
+    for (const link of this.#workers()) {
+      if (link.count === 0 && !link.blocked) continue;
+      this.#lookAt(link, now);
+      urgent ||= link.blocked || link.slots.current() !== -1 || isDue(link, now);
+      for (const request of link.requests) if (request?.stage === "sent") unanswered++;
+    }
+    urgent ||= unanswered > 1;
     this.#dispatcher.expire(now);
-    if (this.#dispatcher.custody.active > 0 || this.#dispatcher.queue.length > 0) this.#idleTicks = 0;
-    else if (++this.#idleTicks > 100) this.stop();
+    this.#calm = urgent ? 0 : this.#calm + 1;
+    this.#idle = this.#isAlone ? this.#idle + 1 : 0;
+    if (urgent && this.#everyMs !== TICK_MS) this.#look(TICK_MS);
+    else if (this.#everyMs === TICK_MS && this.#calm >= CALM_TICKS) this.#look(CALM_MS);
+    else if (this.#everyMs === CALM_MS && this.#idle >= IDLE_TICKS) this.stop();
   };
 
-  #look(link: WorkerLink, now: number): void {
+  #lookAt(link: WorkerLink, now: number): void {
     this.#watchThread(link, now);
     for (let slot = 0; slot < link.high && link.state !== "dead"; slot++) {
       const request = link.requests[slot];
@@ -172,4 +208,13 @@ export class Watchdog {
     if (never) this.#actions.sideline(link);
     else this.#actions.kill(link, undefined, "timeout");
   }
+}
+
+/** Whether one of its requests may want something before the next calm look but one. */
+function isDue(link: WorkerLink, now: number): boolean {
+  for (let slot = 0; slot < link.high; slot++) {
+    const request = link.requests[slot];
+    if (request !== undefined && Math.min(request.deadline, request.graceUntil) - now < 2 * CALM_MS) return true;
+  }
+  return false;
 }

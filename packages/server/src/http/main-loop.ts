@@ -11,7 +11,7 @@ export interface MainLoopStats {
   readonly utilization: number;
 }
 
-const BEAT_MS = 25;
+const BEAT_MS = 50;
 const WINDOW_MS = 1000;
 const WINDOWS = 10;
 /** Standing still for longer is worth a line: no request was even read meanwhile. */
