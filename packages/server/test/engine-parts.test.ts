@@ -7,6 +7,7 @@ import { retryAfterSeconds } from "../src/engine/retry-after.ts";
 import { RouteCost } from "../src/engine/route-cost.ts";
 import { Slots } from "../src/engine/slots.ts";
 import { SpawnPolicy, START_ATTEMPTS } from "../src/engine/spawn-policy.ts";
+import { BodySource } from "../src/engine/worker/body-source.ts";
 import { readsStream } from "../src/engine/worker/reads-stream.ts";
 
 type Ctx = { readonly request: Request; readonly body: unknown; readonly url: string };
@@ -25,6 +26,20 @@ test("a deque keeps its order while it grows and wraps", () => {
     }
     expect([deque.length, deque.peek()]).toEqual([model.length, model[0]]);
   }
+});
+
+test("a body whose reader has left gives credit for all that still comes, and its end finds nobody", async () => {
+  const credits: number[] = [];
+  const source = new BodySource((pieces) => credits.push(pieces));
+  const reader = source.stream.getReader();
+  const waiting = reader.read();
+  await new Promise((resolve) => setImmediate(resolve)); // it has asked, and waits for a piece
+  await reader.cancel();
+  expect((await waiting).done).toBe(true);
+  const before = credits.length;
+  source.push([new Uint8Array(1), new Uint8Array(1)]);
+  source.end(null);
+  expect(credits.slice(before)).toEqual([2]);
 });
 
 test("a request is either begun by its worker or taken back by main, never both", () => {

@@ -78,6 +78,21 @@ test("an upload above 64 KiB is read as a stream by a handler that asks for one"
   expect(await chunked.json()).toEqual({ bytes: body.byteLength });
 });
 
+test("an upload that its handler leaves is read to its end: the connection, the thread and the next upload go on", async () => {
+  const server = await start("basic.ts");
+  const body = "x".repeat(3_000_000);
+  const length = `Host: x\r\nContent-Length: ${body.length}`;
+  for (const path of ["/upload/first", "/upload/left"]) {
+    const both = await raw(
+      server.port,
+      `POST ${path} HTTP/1.1\r\n${length}\r\n\r\n${body}POST /upload HTTP/1.1\r\nConnection: close\r\n${length}\r\n\r\n${body}`,
+    );
+    expect(both).toMatch(/"(first|left)":true/);
+    expect(both).toContain(`{"bytes":${body.length}}`);
+    expect(Object.values(server.stats().restarts).every((count) => count === 0)).toBe(true);
+  }
+});
+
 test("an upload that its client breaks off aborts the handler", async () => {
   const server = await start("basic.ts");
   const socket = connect(server.port, "127.0.0.1");

@@ -10,6 +10,8 @@ export class BodyFeed {
   #credit = 0;
   #bytes = 0;
   #done = false;
+  /** Pieces of this turn of the loop: they leave in one message. */
+  #pieces: Uint8Array[] = [];
 
   /** @param onFailed the body is too large, or broke off. */
   constructor(request: InFlight, link: WorkerLink, onFailed: (status: 400 | 413, detail: string) => void) {
@@ -46,6 +48,7 @@ export class BodyFeed {
   stop(): void {
     if (this.#done) return;
     this.#done = true;
+    this.#pieces = [];
     const stream = this.#request.bodyStream;
     stream?.off("data", this.#onData);
     stream?.off("end", this.#onEnd);
@@ -63,13 +66,24 @@ export class BodyFeed {
     const whole =
       chunk.byteOffset === 0 && chunk.byteLength === chunk.buffer.byteLength && chunk.buffer instanceof ArrayBuffer;
     const piece = whole ? new Uint8Array(chunk.buffer as ArrayBuffer) : new Uint8Array(chunk);
-    this.#link.post({ type: "body-chunk", slot: this.#request.slot, chunk: piece }, [piece.buffer as ArrayBuffer]);
+    if (this.#pieces.push(piece) === 1) setImmediate(this.#flush);
     if (--this.#credit === 0) this.#request.bodyStream?.pause();
+  };
+
+  readonly #flush = (): void => {
+    const chunks = this.#pieces;
+    if (chunks.length === 0) return;
+    this.#pieces = [];
+    this.#link.post(
+      { type: "body-chunks", slot: this.#request.slot, chunks },
+      chunks.map((piece) => piece.buffer as ArrayBuffer),
+    );
   };
 
   readonly #onEnd = (): void => {
     if (this.#done) return;
     this.#done = true;
+    this.#flush();
     this.#link.post({ type: "body-end", slot: this.#request.slot, error: null });
   };
 
@@ -78,6 +92,7 @@ export class BodyFeed {
   };
 
   #fail(status: 400 | 413, detail: string): void {
+    this.#flush();
     this.stop();
     this.#link.post({ type: "body-end", slot: this.#request.slot, error: detail });
     this.#onFailed(status, detail);

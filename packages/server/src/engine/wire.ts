@@ -20,7 +20,7 @@ export type ToWorker =
    */
   | { readonly type: "abort"; readonly slot: number; readonly reason: AbortReason }
   /** A piece of a streamed request body. */
-  | { readonly type: "body-chunk"; readonly slot: number; readonly chunk: Uint8Array }
+  | { readonly type: "body-chunks"; readonly slot: number; readonly chunks: readonly Uint8Array[] }
   /** The body is complete, or (`error`) never will be. */
   | { readonly type: "body-end"; readonly slot: number; readonly error: string | null }
   /** So many more pieces of the answer may be sent. */

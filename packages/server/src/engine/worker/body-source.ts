@@ -17,18 +17,17 @@ export class BodySource {
     credit(STREAM_WINDOW);
     this.stream = new ReadableStream<Uint8Array>(
       {
-        pull: async (controller) => {
-          if (this.#queue.length === 0 && !this.#ended) {
-            await new Promise<void>((resolve) => {
-              this.#waiting = resolve;
-            });
+        pull: (controller) => {
+          if (this.#queue.length > 0 || this.#ended) {
+            this.#give(controller);
+            return;
           }
-          const chunk = this.#queue.shift();
-          if (chunk !== undefined) {
-            controller.enqueue(chunk);
-            this.#took();
-          } else if (this.#error !== undefined) controller.error(this.#error);
-          else controller.close();
+          return new Promise<void>((resolve) => {
+            this.#waiting = () => {
+              this.#give(controller);
+              resolve();
+            };
+          });
         },
         cancel: () => {
           this.#cancelled = true;
@@ -42,12 +41,12 @@ export class BodySource {
     );
   }
 
-  push(chunk: Uint8Array): void {
+  push(chunks: readonly Uint8Array[]): void {
     if (this.#cancelled) {
-      this.#credit(1);
+      this.#credit(chunks.length);
       return;
     }
-    this.#queue.push(chunk);
+    for (const chunk of chunks) this.#queue.push(chunk);
     this.#wake();
   }
   end(error: string | null): void {
@@ -57,6 +56,15 @@ export class BodySource {
     this.#wake();
   }
 
+  #give(controller: ReadableStreamDefaultController<Uint8Array>): void {
+    if (this.#cancelled) return;
+    const chunk = this.#queue.shift();
+    if (chunk !== undefined) {
+      controller.enqueue(chunk);
+      this.#took();
+    } else if (this.#error !== undefined) controller.error(this.#error);
+    else controller.close();
+  }
   #wake(): void {
     const waiting = this.#waiting;
     this.#waiting = undefined;

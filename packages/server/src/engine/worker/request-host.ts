@@ -61,8 +61,8 @@ export class RequestHost {
         this.#open.get(message.slot)?.abort(message.reason);
         this.#pumps.get(message.slot)?.cancel();
         return;
-      case "body-chunk":
-        this.#open.get(message.slot)?.source?.push(message.chunk);
+      case "body-chunks":
+        this.#open.get(message.slot)?.source?.push(message.chunks);
         return;
       case "body-end":
         this.#open.get(message.slot)?.source?.end(message.error);
