@@ -8,10 +8,10 @@ import {
 } from "../src/engine/placement.ts";
 
 const idle: WorkerLoad = { usable: true, hasRoom: true, expectedUs: 0, exclusive: 0, awaiting: 0, busy: 0 };
-const light: RequestLoad = { kind: "light", async: false, waitedMs: 0 };
-const async: RequestLoad = { kind: "light", async: true, waitedMs: 0 };
-const heavy: RequestLoad = { kind: "heavy", async: false, waitedMs: 0 };
-const unknown: RequestLoad = { kind: "unknown", async: false, waitedMs: 0 };
+const light: RequestLoad = { kind: "light", async: false, waitedMs: 0, costUs: 20, behind: 0 };
+const async: RequestLoad = { ...light, async: true };
+const heavy: RequestLoad = { ...light, kind: "heavy", costUs: 5000 };
+const unknown: RequestLoad = { ...light, kind: "unknown", costUs: 2000 };
 
 test("light requests fill the workers from the left, heavy ones from the right", () => {
   expect(place(light, [idle, idle, idle], true)).toBe(0);
@@ -85,4 +85,22 @@ test("blocked, leaving and full workers get nothing", () => {
 
 test("a worker whose loop is busy is avoided", () => {
   expect(place(async, [{ ...idle, busy: 0.95 }, idle], true)).toBe(1);
+});
+
+test("of many short heavy requests that wait, one waits with each thread for the one before it", () => {
+  const held = { ...idle, exclusive: 1 };
+  const ahead = { ...idle, exclusive: 2 };
+  const many = { ...heavy, behind: 3 };
+  expect(place(many, [held, held, held], false)).toBe(2);
+  expect(place(many, [idle, held, ahead], true)).toBe(1);
+  expect(place(many, [idle, ahead, ahead], true)).toBe(-1);
+  expect(place(many, [held, { ...held, usable: false }, { ...held, awaiting: 1 }], false)).toBe(0);
+});
+
+test("none waits with a thread while another may be free sooner, or where it could be held for long", () => {
+  const held = { ...idle, exclusive: 1 };
+  expect(place({ ...heavy, behind: 2 }, [held, held, held], false)).toBe(-1);
+  expect(place({ ...heavy, behind: 9, costUs: 20_000 }, [held, held], false)).toBe(-1);
+  expect(place({ ...unknown, behind: 9 }, [held, held], false)).toBe(-1);
+  expect(place({ ...heavy, behind: 9 }, [held], true)).toBe(-1);
 });

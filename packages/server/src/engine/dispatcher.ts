@@ -34,10 +34,12 @@ export class Dispatcher {
   readonly #answers: Answers;
   readonly #custody: Custody;
   readonly #messages: WorkerMessages;
-  readonly #load: { kind: CostClass; async: boolean; waitedMs: number } & RequestLoad = {
+  readonly #load: { -readonly [K in keyof RequestLoad]: RequestLoad[K] } = {
     kind: "unknown",
     async: false,
     waitedMs: 0,
+    costUs: 0,
+    behind: 0,
   };
   #scheduled = false;
   #ending = false;
@@ -61,7 +63,7 @@ export class Dispatcher {
 
   /** Takes a request in. It leaves with the others of this turn of the loop. */
   submit(request: InFlight): void {
-    if (request.route.cost.kind === "light") this.#lastLight = request.arrivedAt;
+    if (request.route.cost.kind === "light") this.#lightCame(request.arrivedAt);
     if (this.queue.length >= this.#options.maxQueue) {
       this.pump();
       if (this.queue.length >= this.#options.maxQueue) {
@@ -227,6 +229,8 @@ export class Dispatcher {
     load.kind = kind;
     load.async = cost.async;
     load.waitedMs = this.#now - request.arrivedAt;
+    load.costUs = cost.costUs;
+    load.behind = this.queue.waiting(kind) - 1;
     const at = place(load, this.links, this.#now - this.#lastLight < LIGHT_MEMORY_MS);
     const link = at === -1 ? undefined : this.links[at];
     if (link === undefined) return false;
@@ -249,6 +253,14 @@ export class Dispatcher {
     if (request.stage === "settled") return;
     this.#custody.callOff(request, "client-gone");
     this.#answers.fail(request, status, detail, "answered");
+  }
+
+  /** The first for a while finds threads that heavy ones wait for: it shall wait for one heavy request at most. */
+  #lightCame(now: number): void {
+    const first = now - this.#lastLight >= LIGHT_MEMORY_MS;
+    this.#lastLight = now;
+    if (!first) return;
+    for (const link of this.links) if (link.exclusive > 1) this.takeBack(link);
   }
 
   #schedule(): void {

@@ -28,6 +28,10 @@ export interface RequestLoad {
   readonly async: boolean;
   /** How long it has been waiting. */
   readonly waitedMs: number;
+  /** Microseconds that one of its route holds a thread. */
+  readonly costUs: number;
+  /** How many of its kind wait behind it. */
+  readonly behind: number;
 }
 
 /** Above this a worker takes no more light requests; they wait on main, where they can still go elsewhere. */
@@ -37,6 +41,11 @@ const FILL_US = 400;
 /** After so long a heavy request goes where others await too, rather than starve. */
 export const HEAVY_PATIENCE_MS = 250;
 const BUSY = 0.7;
+/**
+ * Of heavy requests that are over before a thread counts as held, one may wait with a thread for the one before it: between
+ * two of them the thread need not ask main. Not of others: main can give them to whichever thread is free first.
+ */
+const AHEAD_UP_TO_US = 8000;
 
 /**
  * The place of the worker for a request, or -1: it has to wait.
@@ -88,10 +97,19 @@ function placeExclusive(request: RequestLoad, workers: readonly WorkerLoad[], li
       bestScore = score;
     }
   }
-  if (best === -1) return -1;
   // One worker is left to the light ones and to those who await.
-  if (usable > 1 && taken >= usable - 1 && lightTraffic) return -1;
+  const isFull = best === -1 || (usable > 1 && taken >= usable - 1 && lightTraffic);
+  if (isFull) return taken === usable && lightTraffic ? -1 : placeAhead(request, workers);
   // Every free thread has others awaiting on it: wait for a thread that has not, but not for ever.
   if (!calm && taken > 0 && request.waitedMs < HEAVY_PATIENCE_MS) return -1;
   return best;
+}
+
+/** Only where so many wait that each thread finds work anyway: the last ones are left to whoever is free first. */
+function placeAhead(request: RequestLoad, workers: readonly WorkerLoad[]): number {
+  if (request.kind !== "heavy" || request.async || request.costUs > AHEAD_UP_TO_US) return -1;
+  if (request.behind < workers.length) return -1;
+  return workers.findLastIndex(
+    ({ usable, hasRoom, exclusive, awaiting }) => usable && hasRoom && exclusive === 1 && awaiting === 0,
+  );
 }

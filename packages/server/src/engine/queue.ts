@@ -22,6 +22,11 @@ export class RequestQueue {
     this.#lanes[request.route.cost.kind].push(request);
   }
 
+  /** How many of a kind wait here, those included that have gone since. */
+  waiting(kind: CostClass): number {
+    return this.#lanes[kind].length;
+  }
+
   /** Back to the front: it had its turn and lost it through no fault of its own. */
   addFirst(request: InFlight): void {
     this.#count(request, 1);
