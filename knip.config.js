@@ -6,7 +6,9 @@ const packages = Object.fromEntries(
   readdirSync("packages").map((name) => {
     const { duck } = JSON.parse(readFileSync(`packages/${name}/package.json`, "utf8"));
     // What `exports` names is known to knip already.
-    const entry = [...duck.entries, ...(duck.alone ?? [])].filter((file) => !["src/index.ts", "src/internal.ts"].includes(file));
+    const entry = [...duck.entries, ...(duck.alone ?? [])].filter(
+      (file) => !["src/index.ts", "src/internal.ts"].includes(file),
+    );
     const tests = ["test/**/*.{test,test-d}.ts", "test/**/fixtures/**"];
     return [`packages/${name}`, { entry: [...entry, ...tests], project: ["{src,test}/**/*.{ts,mts,js,mjs}"] }];
   }),
@@ -26,6 +28,6 @@ export default {
     },
     ...packages,
     "apps/demo": { entry: ["duck.config.ts", "src/app.ts"], project: ["**/*.{ts,tsx}"] },
-    bench: { entry: ["*.{ts,mts,js,mjs}"], project: ["**/*.{ts,mts,js,mjs}"] },
+    bench: { entry: ["*.{ts,mts,js,mjs}"], project: ["**/*.{ts,mts,js,mjs}"], ignoreBinaries: ["taskset"] },
   },
 };

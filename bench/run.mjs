@@ -15,7 +15,7 @@ import { disturbedBy } from "./harness/figure.mjs";
 import { startMeter } from "./harness/foreign-load.mjs";
 import { fallen, record } from "./harness/recorded.mjs";
 import { figureText, machine, machineLine } from "./harness/report.mjs";
-import { benchNames, runBench } from "./harness/run-part.mjs";
+import { benchesOf, runBench } from "./harness/run-part.mjs";
 import { loadGenerator } from "./harness/wrk.mjs";
 
 const known = ["start", "blocking", "tasks", "stream", "http"];
@@ -51,14 +51,14 @@ const failures = [];
 for (const part of positionals.length > 0 ? positionals : known) {
   const figures = [];
   console.log(`${part}\n`);
-  for (const bench of await benchNames(part)) {
-    if (options.only !== undefined && options.only !== bench) continue;
+  for (const bench of await benchesOf(part)) {
+    if (options.only !== undefined && options.only !== bench.name) continue;
     const foreignShare = startMeter();
     const { figures: measured = [], error } = await runBench(part, bench, options.quick);
     const foreign = foreignShare();
     if (error !== undefined) {
-      failures.push(`${part} ${bench}: ${error}`);
-      console.log(`  ${bench} FAILED: ${error}\n`);
+      failures.push(`${part} ${bench.name}: ${error}`);
+      console.log(`  ${bench.name} FAILED: ${error}\n`);
     }
     for (const figure of measured) {
       const told = disturbedBy(figure, foreign);

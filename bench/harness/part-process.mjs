@@ -11,7 +11,7 @@ process.on("disconnect", () => process.exit());
 process.on("message", async ({ part, bench, quick }) => {
   const { benches } = await parts[part]();
   if (bench === undefined) {
-    process.send({ names: Object.keys(benches) });
+    process.send({ benches: Object.entries(benches).map(([name, { onOneCore = false }]) => ({ name, onOneCore })) });
     return;
   }
   const settings = {

@@ -1,25 +1,35 @@
-import { fork } from "node:child_process";
+import { fork, spawnSync } from "node:child_process";
 import { once } from "node:events";
 
 /** No bench takes longer than this; what hangs is ended and reported. */
 const LIMIT_MS = 240_000;
 
-export async function benchNames(part) {
-  const { names } = await inProcess({ part }, LIMIT_MS);
-  return names;
+/**
+ * Where taskset is installed a bench that asks for it has one core for all its threads: there a hop costs what code it
+ * takes, and not what the scheduler makes of two threads and two cores.
+ */
+export const canPin = spawnSync("taskset", ["-c", "0", "true"]).status === 0;
+
+/** @returns `[{ name, onOneCore }]` */
+export async function benchesOf(part) {
+  const { benches } = await inProcess({ part }, false, LIMIT_MS);
+  return benches;
 }
 
 /** @returns `{ figures }`, or `{ error }` where the bench failed or did not end */
-export async function runBench(part, bench, quick) {
+export async function runBench(part, { name, onOneCore }, quick) {
   try {
-    return await inProcess({ part, bench, quick }, LIMIT_MS);
+    return await inProcess({ part, bench: name, quick }, onOneCore && canPin, LIMIT_MS);
   } catch (error) {
     return { error: error.message };
   }
 }
 
-async function inProcess(order, limitMs) {
-  const child = fork(new URL("part-process.mjs", import.meta.url), { execArgv: ["--expose-gc"] });
+async function inProcess(order, pinned, limitMs) {
+  const node = pinned
+    ? { execPath: "taskset", execArgv: ["-c", "0", process.execPath, "--expose-gc"] }
+    : { execArgv: ["--expose-gc"] };
+  const child = fork(new URL("part-process.mjs", import.meta.url), node);
   const ended = once(child, "exit");
   const waiting = new AbortController();
   const limit = setTimeout(() => waiting.abort(new Error(`it had not ended after ${limitMs / 1000} s`)), limitMs);
