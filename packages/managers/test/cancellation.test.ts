@@ -1,7 +1,7 @@
 /** Signals, deadlines, cancel(): what is queued is dropped, what runs is told, and only the culprit's thread is ended. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { formatManagerTree, managerTree } from "@duck-ts/managers";
-import { TaskCancelledError, TaskTimeoutError } from "@duck-ts/runtime";
+import { SyncFuture, TaskCancelledError, TaskTimeoutError } from "@duck-ts/runtime";
 import { openTasks } from "@duck-ts/runtime/internal";
 import { describe, expect, test } from "vitest";
 import * as hanging from "./fixtures/hangs-when-imported.mjs";
@@ -126,7 +126,12 @@ describe("in a loop", () => {
     expect(await failure(future)).toBeInstanceOf(TaskTimeoutError);
     await sleep(60);
     expect(await loop.submitTask(tasks.threadIdHere)).toBe(thread);
+    await eventually(async () => (await loop.stats()).pending === 0, "it not to be waited for any more");
     open(gate);
+    await loop.submitTask(tasks.holdsFor(5)); // its timer is due meanwhile
+    await loop.submitTask(tasks.threadIdHere); // and with that it has ended
+    // Given up is cancelled: that it ended after all is not counted too.
+    expect(await loop.stats()).toMatchObject({ completed: 4, cancelled: 1, pending: 0 });
     expect(await loop.stop()).toMatchObject({ terminated: 0 });
   });
 
@@ -222,6 +227,34 @@ describe.each(kinds)("in a %s manager", (kind) => {
     expect(listeners).toBe(0);
   });
 });
+
+test.each(kinds)(
+  "in a %s: of two threads that settle a future, and do not know of each other, the first wins",
+  async (kind) => {
+    const manager = start(kind);
+    const future = new SyncFuture<string>();
+    const [begun, gate] = [newGate(), newGate()];
+    const there = manager.submitTask(tasks.settlesAfter(begun, gate, future, "there"));
+    await reached(begun); // it stands still, and hears nothing
+    expect(future.setResult("here")).toBe(true);
+    open(gate);
+    expect(await there).toBe(false);
+    expect(await future).toBe("here");
+  },
+);
+
+test.each(kinds)(
+  "in a %s: a future that was settled before it was passed is settled there too, and comes home as itself",
+  async (kind) => {
+    const manager = start(kind);
+    const future = new SyncFuture<string>();
+    future.setResult("before");
+    expect(await manager.submitTask(tasks.waitsForFuture(future))).toBe("before");
+    const open = new SyncFuture<string>();
+    const { home } = (await manager.submitTask(tasks.echo({ home: open }))) as { home: SyncFuture<string> };
+    expect(home).toBe(open);
+  },
+);
 
 test.each(kinds)("in a %s: a task whose future another thread settles holds nothing any more", async (kind) => {
   const manager = start(kind);

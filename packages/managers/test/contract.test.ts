@@ -26,6 +26,8 @@ import { type Kind, kinds, quiet } from "./support/managers.ts";
 import { contractInRawWorker } from "./support/raw-worker.ts";
 
 const SEAT_MS = 60_000;
+/** A grace that no machine is too busy for: whoever waits for a task to be told waits for that, not for this. */
+const PATIENCE_MS = 60_000;
 const modes = ["awaiting", "blocking"] as const;
 
 const seatPool = getOrCreateThreadManager("seats");
@@ -68,10 +70,12 @@ function target(kind: Kind, id: string): (LoopManager | ThreadPoolManager)[] {
       ? [
           getOrCreateLoopManager(id).start({ abortGraceMs: 400 }),
           getOrCreateLoopManager(`${id}-guarded`).start({ taskType: "crypto" }),
+          getOrCreateLoopManager(`${id}-patient`).start({ abortGraceMs: PATIENCE_MS }),
         ]
       : [
           getOrCreateThreadManager(id).start({ maxWorkers: 2, abortGraceMs: 50 }),
           getOrCreateThreadManager(`${id}-guarded`).start({ maxWorkers: 1, maxQueue: 1, taskType: "crypto" }),
+          getOrCreateThreadManager(`${id}-patient`).start({ maxWorkers: 2, abortGraceMs: PATIENCE_MS }),
         ];
   expect(managers.every(({ owner }) => owner.id === currentThread().id)).toBe(true);
   return managers;

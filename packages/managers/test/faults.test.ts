@@ -2,6 +2,7 @@
 
 import { getOrCreateThreadManager, managerTree, type ThreadNode } from "@duck-ts/managers";
 import { DataNotCloneableError, WorkerCrashedError } from "@duck-ts/runtime";
+import { openTasks } from "@duck-ts/runtime/internal";
 import { describe, expect, test } from "vitest";
 import * as dying from "./fixtures/dies-when-imported.mjs";
 import { late } from "./fixtures/slow-to-import.mjs";
@@ -13,6 +14,9 @@ import { inRawWorker } from "./support/raw-worker.ts";
 import { storm } from "./support/storm.ts";
 
 const small = { maxOldGenerationSizeMb: 24 };
+
+/** Issue 3 asks for a storm of 5,000 tasks: DUCK_STORM_TASKS=5000. */
+const STORM_TASKS = Number(process.env.DUCK_STORM_TASKS ?? 400);
 
 describe.each(kinds)("in a %s manager", (kind) => {
   test("a task that runs out of memory is a WorkerCrashedError that says so, and the next one runs", async () => {
@@ -53,6 +57,14 @@ describe.each(kinds)("in a %s manager", (kind) => {
     expect(await outcome(crash)).toBe("WorkerCrashedError");
     expect(new Set(await Promise.all(behind.map(outcome)))).toEqual(new Set(["ok"]));
     expect(counter[0]).toBe(50);
+  });
+
+  test("a thread that blocks on a task behind one that ends the thread has it run in the next", async () => {
+    // The story: it was sent again at the end of the submitter's turn, and a blocked thread comes to no end of its turn.
+    const manager = start(kind);
+    await manager.submitTask(tasks.nothing);
+    manager.submitTask(tasks.exits(1), quiet);
+    expect(manager.submitTask(tasks.echo("in the next"), quiet).result(10_000)).toBe("in the next");
   });
 
   test("counts come out even after crashes, deadlines and refusals", async () => {
@@ -106,6 +118,19 @@ describe("in a loop", () => {
     expect(await loop.submitTask(tasks.echo("after"))).toBe("after");
     expect(attempts[0]).toBe(1);
     expect(await loop.stats()).toMatchObject({ crashes: 1, pending: 0 });
+  });
+
+  test("a task that was cancelled before it began is counted as done with: what then ends the thread is not run again", async () => {
+    const loop = startLoop();
+    await loop.submitTask(tasks.nothing);
+    for (const ms of [0, 15, 15]) void loop.submitTask(tasks.holdsFor(ms)); // a turn of the loop is 10 ms long
+    const cancelled = loop.submitTask(tasks.holdsFor(0), quiet);
+    cancelled.cancel();
+    await eventually(async () => (await loop.stats()).cancelled === 1, "it to be dropped");
+    const attempts = newWords(1);
+    expect(await outcome(loop.submitTask(tasks.countsThenExits(attempts), quiet))).toBe("WorkerCrashedError");
+    expect(await loop.submitTask(tasks.echo("after"))).toBe("after");
+    expect(attempts[0]).toBe(1);
   });
 
   test("that is stopped after crashes has nothing left to wait for", async () => {
@@ -222,17 +247,30 @@ describe("in a pool", () => {
     expect(await failure(future)).toMatchObject({ path: "args[0].save" });
   });
 
-  test("of four, under hundreds of tasks of which 6 in a hundred are faulty, gives each its own outcome", async () => {
-    // Issue 3's storm, smaller; seeded, so that a failure can be had again.
-    const pool = startPool({ maxWorkers: 4, abortGraceMs: 20, resourceLimits: small });
-    const { wrong, byOutcome } = await storm(pool, 400, 20_260_720);
-    expect(wrong).toEqual([]);
-    expect(byOutcome.ok).toBeGreaterThan(340);
-    await eventually(() => pool.getPool().active + pool.getPool().queued === 0, "nothing to be left");
-    const ids = await Promise.all(Array.from({ length: 40 }, () => pool.submitTask(tasks.threadIdHere)));
-    expect(new Set(ids).size).toBeLessThanOrEqual(4);
-    await eventually(async () => poolThreads(await managerTree(), pool.id).length <= 4, "no more than four threads");
-  }, 60_000);
+  test(
+    "of four, under hundreds of tasks of which 6 in a hundred are faulty, gives each its own outcome",
+    async () => {
+      // Issue 3's storm, smaller; seeded, so that a failure can be had again.
+      const pool = startPool({ maxWorkers: 4, abortGraceMs: 20, resourceLimits: small });
+      const { wrong, byOutcome } = await storm(pool, STORM_TASKS, 20_260_720);
+      expect(wrong).toEqual([]);
+      expect(byOutcome.ok).toBeGreaterThan(0.85 * STORM_TASKS);
+      await eventually(() => pool.getPool().active + pool.getPool().queued === 0, "nothing to be left");
+      const ids = await Promise.all(Array.from({ length: 40 }, () => pool.submitTask(tasks.threadIdHere)));
+      expect(new Set(ids).size).toBeLessThanOrEqual(4);
+      await eventually(async () => poolThreads(await managerTree(), pool.id).length <= 4, "no more than four threads");
+      expect([...openTasks()]).toEqual([]);
+      if (STORM_TASKS > 400) {
+        const { crashes, replacements } = await pool.stats();
+        console.info(
+          `${process.version}: ${JSON.stringify(byOutcome)}, ${crashes} crashes, ${replacements} replacements, ` +
+            `${pool.getPool().workers} workers, active resources [${process.getActiveResourcesInfo()}], ` +
+            `${Math.round(process.memoryUsage.rss() / 1048576)} MB`,
+        );
+      }
+    },
+    60_000 + STORM_TASKS * 60,
+  );
 });
 
 function owns(tree: ThreadNode, id: string): boolean {

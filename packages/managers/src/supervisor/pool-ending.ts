@@ -7,8 +7,6 @@ export class PoolEnding {
   #resolve: ((report: StopReport) => void) | undefined;
   #promise: Promise<StopReport> | undefined;
   #by = Number.POSITIVE_INFINITY;
-  /** Whether QUEUED was raised by one so that every worker that becomes free says so. */
-  #asked = false;
   cancelled = 0;
   terminated = 0;
 
@@ -24,6 +22,8 @@ export class PoolEnding {
     this.#promise ??= new Promise<StopReport>((resolve) => {
       this.#resolve = resolve;
       board.beginStopping(this.#head); // unless whoever stops it has
+      // From now on every worker that becomes free says so, since somebody counts as waiting for it.
+      Atomics.add(this.#head, board.QUEUED, 1);
     });
     return this.#promise;
   }
@@ -36,15 +36,8 @@ export class PoolEnding {
     return true;
   }
 
-  /** A busy worker will say when it is free, since somebody counts as waiting for it. */
-  askToBeTold(): void {
-    if (this.#asked) return;
-    this.#asked = true;
-    Atomics.add(this.#head, board.QUEUED, 1);
-  }
-
   finish(): void {
-    if (this.#asked) Atomics.sub(this.#head, board.QUEUED, 1);
+    Atomics.sub(this.#head, board.QUEUED, 1);
     const completed = Math.max(
       0,
       board.ended(this.#head) - Atomics.load(this.#head, board.ENDED_BEFORE) - this.terminated,

@@ -312,7 +312,6 @@ export class PoolHost implements ManagerHost {
   #heard(worker: PoolWorker, message: FromAgent): void {
     switch (message.t) {
       case "ready":
-        if (worker.state !== "starting") return;
         this.#failedStarts = 0;
         worker.state = "ready";
         worker.links = message.links;
@@ -432,7 +431,6 @@ export class PoolHost implements ManagerHost {
   }
 
   #exited(worker: PoolWorker, exit: ThreadExit): void {
-    if (worker.state === "gone") return;
     const wasStarting = worker.state === "starting";
     const retired = worker.state === "retiring";
     worker.state = "gone";
@@ -560,13 +558,7 @@ export class PoolHost implements ManagerHost {
         worker.member.terminate();
         return; // #exited comes back here
       }
-      let closed = worker.close();
-      if (!closed) {
-        this.#ending.askToBeTold();
-        // It may have become free before that was said, and have told nobody.
-        closed = worker.close();
-      }
-      if (closed) {
+      if (worker.close()) {
         this.#dismiss(worker);
         return;
       }
