@@ -95,7 +95,7 @@ describe("in a pool", () => {
   });
 
   test("a task that is cancelled beside the one that awaits it, and heeds nothing, does not take that one along", async () => {
-    const pool = startPool({ abortGraceMs: 20 });
+    const pool = startPool({ abortGraceMs: 250 });
     const value = await pool.submitTask(tasks.cancelsWhatItAwaits(pool.id));
     expect(value).toEqual({ inner: "TaskTimeoutError", outer: "went on" });
     expect(await pool.stats()).toMatchObject({ replacements: 0 });
