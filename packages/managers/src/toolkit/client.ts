@@ -1,5 +1,14 @@
 /** This thread's side of the toolkit's part of the supervisor. */
-import { type FromWorker, Host, Inbox, line, lineHandlers, threadWide } from "@duck-ts/runtime/internal";
+import {
+  encodeError,
+  type FromWorker,
+  Host,
+  Inbox,
+  line,
+  lineHandlers,
+  type TaskFutureOptions,
+  threadWide,
+} from "@duck-ts/runtime/internal";
 import { ask, askAsync, tell } from "../service-client.ts";
 import { type FromToolkit, TOOLKIT, type ToToolkit } from "./protocol.ts";
 
@@ -16,6 +25,12 @@ const client = (): Client => threadWide("toolkit-client", () => ({ streams: new 
 
 export function tellToolkit(body: ToToolkit, transfer?: readonly unknown[]): void {
   tell({ op: "toolkit", body }, transfer);
+}
+
+/** For futures: tells the supervisor that one was cancelled. */
+export function cancelBy(op: "separate.cancel" | "visit.cancel"): TaskFutureOptions["onCancel"] {
+  return ({ callId }, reason) =>
+    tellToolkit({ op, callId, reason: reason === undefined ? undefined : encodeError(reason) });
 }
 
 /** Blocks for one round trip to the supervisor. */

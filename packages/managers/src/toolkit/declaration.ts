@@ -2,7 +2,7 @@
 import { types } from "node:util";
 import type { Task, TaskCall, TaskFuture, TaskOptions } from "@duck-ts/runtime";
 import { type Place, placeWith, type SeparateOptions, submitTo, type ThreadedOptions } from "./executor.ts";
-import { checkIterable, type IterableOptions, ThreadedIterator } from "./threaded-iterator.ts";
+import { checkIterable, ITERABLE_OPTIONS, type IterableOptions, ThreadedIterator } from "./threaded-iterator.ts";
 
 /** How a function is found again in another thread, where its place in its module is not enough. */
 export type DeclareOptions = TaskOptions;
@@ -120,7 +120,7 @@ export function makeIterable<A extends unknown[], T, O>(
     syncCall: (...args: A) => fn(...args),
     call: (...args: A) => task(...args),
     with({ maxSize = options.maxSize, closeTimeoutMs = options.closeTimeoutMs, ...rest }: O & IterableOptions) {
-      const there = placeWith(place, rest, `${where}.with`);
+      const there = placeWith(place, rest, `${where}.with`, ITERABLE_OPTIONS);
       return makeIterable<A, T, O>(task, fn, there, { maxSize, closeTimeoutMs }, where);
     },
   });

@@ -7,8 +7,8 @@ import {
   makeThreaded,
   refuseAsync,
 } from "./declaration.ts";
-import { placeOf, type SeparateOptions } from "./executor.ts";
-import type { IterableOptions } from "./threaded-iterator.ts";
+import { checkNames, placeOf, type SeparateOptions } from "./executor.ts";
+import { ITERABLE_OPTIONS, type IterableOptions } from "./threaded-iterator.ts";
 
 /** What any of the declaring functions takes beside the function. */
 type Given = DeclareOptions & IterableOptions & Pick<SeparateOptions, "detach">;
@@ -29,11 +29,14 @@ export function declareThreaded(
   { declare, where, separate, iterable }: Declarer,
 ): unknown {
   refuseAsync(fn, `${where}()`);
+  const makesIterable = iterable || isGenerator(fn as AnyFunction);
+  const known = ["url", "name", ...(separate ? ["detach"] : []), ...(makesIterable ? ITERABLE_OPTIONS : [])];
+  checkNames(options as object, known, where);
   const { maxSize, closeTimeoutMs, detach, ...named } = options as Given;
   const place = placeOf(separate, detach === undefined ? {} : { detach }, where);
   const body = fn as (...args: unknown[]) => unknown;
   const task = declareTask(body, named, declare as typeof declareTask);
-  if (!iterable && !isGenerator(body as AnyFunction)) return makeThreaded(task, body, place, where);
+  if (!makesIterable) return makeThreaded(task, body, place, where);
   return makeIterable(
     task as never,
     body as (...args: unknown[]) => Iterable<unknown>,

@@ -4,6 +4,7 @@ import { getOrCreateThreadManager } from "../resolver.ts";
 import type { ThreadPoolManager } from "../thread-pool-manager.ts";
 import { askToolkitAsync } from "./client.ts";
 import { defaultPoolSize, ENTRYPOINT_POOL, existingDefaultPool } from "./current-pool.ts";
+import { checkNames } from "./executor.ts";
 
 export interface EntrypointOptions {
   /** The most threads of the current pool. Default: `DUCK_POOL_SIZE`, else `min(max(cores, 4), 32)`. */
@@ -86,9 +87,7 @@ export function entrypoint(options: EntrypointOptions = {}): Entrypoint {
     throw new EntrypointNotAllowed(
       "another entrypoint is open. Close it first, or use a ThreadPoolExecutor for a second pool",
     );
-  for (const name of Object.keys(options))
-    if (name !== "poolSize")
-      throw new TypeError(`entrypoint: there is no option ${JSON.stringify(name)}. Known: poolSize.`);
+  checkNames(options, ["poolSize"], "entrypoint");
   own.open = new Entrypoint(options.poolSize ?? defaultPoolSize());
   return own.open;
 }

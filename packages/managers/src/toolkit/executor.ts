@@ -44,14 +44,26 @@ export type Place =
 const POOLED = ["executor", "taskType", "signal", "timeoutMs", "transfer", "logException"];
 const SEPARATE = ["detach", "signal", "timeoutMs", "transfer", "logException"];
 
-/** @throws TypeError for an option that is not there, or an executor that is none. */
-export function placeOf(separate: boolean, options: ThreadedOptions | SeparateOptions, where: string): Place {
-  const known = separate ? SEPARATE : POOLED;
+/** @throws TypeError for an option that is not there. */
+export function checkNames(options: object, known: readonly string[], where: string): void {
   if (typeof options !== "object" || options === null) throw new TypeError(`${where}: expected an object of options.`);
-  for (const name of Object.keys(options)) {
+  for (const name of Object.keys(options))
     if (!known.includes(name))
       throw new TypeError(`${where}: there is no option ${JSON.stringify(name)}. Known: ${known.join(", ")}.`);
-  }
+}
+
+/**
+ * `also`: options that are there too, and were taken out before.
+ *
+ * @throws TypeError for an option that is not there, or an executor that is none.
+ */
+export function placeOf(
+  separate: boolean,
+  options: ThreadedOptions | SeparateOptions,
+  where: string,
+  also: readonly string[] = [],
+): Place {
+  checkNames(options, [...also, ...(separate ? SEPARATE : POOLED)], where);
   if (separate) return { separate, options };
   const { executor, ...submit }: ThreadedOptions = options;
   if (executor !== undefined && typeof (executor as Partial<TaskExecutor>).submitTask !== "function")
@@ -60,8 +72,13 @@ export function placeOf(separate: boolean, options: ThreadedOptions | SeparateOp
 }
 
 /** The same place with other options, or some of them. */
-export function placeWith(place: Place, options: ThreadedOptions | SeparateOptions, where: string): Place {
-  return placeOf(place.separate, { ...place.options, ...options }, where);
+export function placeWith(
+  place: Place,
+  options: ThreadedOptions | SeparateOptions,
+  where: string,
+  also?: readonly string[],
+): Place {
+  return placeOf(place.separate, { ...place.options, ...options }, where, also);
 }
 
 /** Runs the call there. `caller`: whose frames the error's stack leaves out. */

@@ -4,6 +4,7 @@ import { registerSpecialKind, threadWide } from "@duck-ts/runtime/internal";
 import { copied } from "../copied.ts";
 import { ChannelClosed, ChannelTimeout } from "../errors.ts";
 import { tellToolkit } from "./client.ts";
+import { checkNames } from "./executor.ts";
 import { Intake, type Waiter } from "./stream/intake.ts";
 import { Outlet, type StreamPassport } from "./stream/outlet.ts";
 import { fullHere } from "./stream/produce.ts";
@@ -84,6 +85,7 @@ export class FromThreadChannel<T> implements AsyncIterable<T, undefined, unknown
       droppedEnds.register(this, end);
       return;
     }
+    checkNames(options, ["maxSize", "timeoutMs"], "FromThreadChannel");
     const maxSize = checkMaxSize(options.maxSize ?? 1024, "FromThreadChannel");
     const timeoutMs = checkMs(options.timeoutMs ?? 0, "timeoutMs", "FromThreadChannel");
     const intake: Intake = new Intake({
@@ -114,7 +116,7 @@ export class FromThreadChannel<T> implements AsyncIterable<T, undefined, unknown
     if ("intake" in end) {
       if (!end.intake.open) throw new ChannelClosed();
       const item = copied(value, "item");
-      if (!end.intake.reserveHere()) throw fullHere(end.intake.label, end.intake.maxSize);
+      if (!end.intake.reserveHere()) throw fullHere(end.intake.label);
       end.intake.putHere(item);
       return;
     }
@@ -142,6 +144,7 @@ export class FromThreadChannel<T> implements AsyncIterable<T, undefined, unknown
         signal?.removeEventListener("abort", abort);
       };
       const waiter: Waiter = {
+        asked: this,
         give(item) {
           stop();
           resolve(item as T);

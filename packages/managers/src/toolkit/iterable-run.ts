@@ -40,7 +40,7 @@ export class IterableRun {
     this.#context = captureContext();
     this.#intake = new Intake({
       maxSize: options.maxSize,
-      label: `the iterable ${call.task.name}`,
+      label: call.task.name === "" ? "an iterable" : `the iterable ${call.task.name}`,
       finished: () => this.#finished(),
     });
     if (signal !== undefined) this.#follow(signal);
@@ -50,8 +50,11 @@ export class IterableRun {
     return this.#closed || this.#over;
   }
 
-  /** @param caller the iterator's own method, from which on frames are left out of stacks: a frame holds its `this`. */
-  next(caller: (...args: never[]) => unknown): Promise<IteratorResult<unknown, undefined>> {
+  /**
+   * @param asked the iterator, which lives at least as long as it is waited for.
+   * @param caller the iterator's own method, from which on frames are left out of stacks: a frame holds its `this`.
+   */
+  next(asked: object, caller: (...args: never[]) => unknown): Promise<IteratorResult<unknown, undefined>> {
     if (this.#failure !== undefined) {
       const { thrown } = this.#failure;
       this.#failure = undefined;
@@ -67,6 +70,7 @@ export class IterableRun {
     }
     return new Promise((resolve, reject) => {
       const waiter: Waiter = {
+        asked,
         give: (value) => resolve({ done: false, value }),
         fail: reject,
         end: () => {

@@ -2,7 +2,7 @@ import type { Task, TaskCall } from "@duck-ts/runtime";
 import { toTaskCall } from "@duck-ts/runtime/internal";
 import { bodyOf, type ThreadedIterable, type ThreadedIterableSeparate } from "./declaration.ts";
 import { placeOf, type SeparateOptions, type ThreadedOptions } from "./executor.ts";
-import { checkIterable, type IterableOptions, ThreadedIterator } from "./threaded-iterator.ts";
+import { checkIterable, ITERABLE_OPTIONS, type IterableOptions, ThreadedIterator } from "./threaded-iterator.ts";
 
 /** What a wrapper wraps: a declared generator function without arguments, or a call of one with them. */
 export type IterableSource<T> =
@@ -24,7 +24,7 @@ export type IterableSource<T> =
 export class IteratorWrapper<T> extends ThreadedIterator<T> {
   constructor(source: IterableSource<T>, options: ThreadedOptions & IterableOptions = {}) {
     const { maxSize, closeTimeoutMs, ...rest } = options;
-    const place = placeOf(false, rest, "IteratorWrapper");
+    const place = placeOf(false, rest, "IteratorWrapper", ITERABLE_OPTIONS);
     super(callOf(source), place, checkIterable({ maxSize, closeTimeoutMs }, "IteratorWrapper"));
   }
 }
@@ -37,7 +37,7 @@ export class IteratorWrapper<T> extends ThreadedIterator<T> {
 export class IteratorWrapperSeparate<T> extends ThreadedIterator<T> {
   constructor(source: IterableSource<T>, options: SeparateOptions & IterableOptions = {}) {
     const { maxSize, closeTimeoutMs, ...rest } = options;
-    const place = placeOf(true, rest, "IteratorWrapperSeparate");
+    const place = placeOf(true, rest, "IteratorWrapperSeparate", ITERABLE_OPTIONS);
     super(callOf(source), place, checkIterable({ maxSize, closeTimeoutMs }, "IteratorWrapperSeparate"));
   }
 }

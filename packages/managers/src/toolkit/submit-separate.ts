@@ -4,7 +4,6 @@ import { type TaskCall, TaskFuture } from "@duck-ts/runtime";
 import {
   currentThread,
   type EncodedTask,
-  encodeError,
   encodeTask,
   explainTask,
   futureInternals,
@@ -19,7 +18,7 @@ import {
 import { UsedWhileImportingError } from "../errors.ts";
 import { followSignal } from "../manager.ts";
 import { checkSubmit } from "../options.ts";
-import { askToolkit, tellToolkit } from "./client.ts";
+import { askToolkit, cancelBy, tellToolkit } from "./client.ts";
 import type { SeparateOptions } from "./executor.ts";
 import { SEPARATE, type SeparateTask } from "./protocol.ts";
 
@@ -51,12 +50,7 @@ export function submitSeparate<R>(
     executor: SEPARATE,
     executorLabel: `thread "${name}"`,
     keepAlive: !detach,
-    onCancel: (future, reason) =>
-      tellToolkit({
-        op: "separate.cancel",
-        callId: future.callId,
-        reason: reason === undefined ? undefined : encodeError(reason),
-      }),
+    onCancel: cancelBy("separate.cancel"),
     beforeBlocking: () => undefined,
     onFailure: options.logException === false ? () => undefined : undefined,
   };

@@ -12,14 +12,13 @@ import {
   currentTaskId,
   currentThread,
   declareTask,
-  encodeError,
   encodeTask,
   explainTask,
   toTaskCall,
 } from "@duck-ts/runtime/internal";
 import { LoopManager } from "../loop-manager.ts";
 import type { SubmitOptions } from "../options.ts";
-import { tellToolkit } from "./client.ts";
+import { cancelBy, tellToolkit } from "./client.ts";
 import { VISIT } from "./protocol.ts";
 
 /**
@@ -107,12 +106,7 @@ function visit(thread: number, call: TaskCall<unknown>): TaskFuture<unknown> {
       executor: VISIT,
       executorLabel: `the event loop of thread "${name}"`,
       keepAlive: true,
-      onCancel: (cancelled, reason) =>
-        tellToolkit({
-          op: "visit.cancel",
-          callId: cancelled.callId,
-          reason: reason === undefined ? undefined : encodeError(reason),
-        }),
+      onCancel: cancelBy("visit.cancel"),
       beforeBlocking: () => undefined,
       onFailure: () => undefined, // its one caller gets it
     },

@@ -2,6 +2,7 @@ import { inspect } from "node:util";
 import type { Task, TaskCall, TaskFuture } from "@duck-ts/runtime";
 import { threadWide } from "@duck-ts/runtime/internal";
 import * as board from "../board.ts";
+import { ManagerNotRunning } from "../errors.ts";
 import type { StopOptions, SubmitOptions } from "../options.ts";
 import type { StopReport } from "../protocol.ts";
 import { createManager, forgetManager } from "../resolver.ts";
@@ -35,6 +36,7 @@ export class ThreadPoolExecutor implements TaskExecutor {
   readonly #pool: ThreadPoolManager;
   readonly #words: board.Words;
   #submitted = 0;
+  #shutDown = false;
 
   /** @param poolSize the most threads; default: `DUCK_POOL_SIZE`, else `min(max(cores, 4), 32)`. They start when needed. */
   constructor(poolSize: number = defaultPoolSize()) {
@@ -77,6 +79,8 @@ export class ThreadPoolExecutor implements TaskExecutor {
    * @throws ManagerNotRunning after `shutdown()`; NotATaskError for what is no task.
    */
   submit<R>(call: TaskCall<R> | Task<[], R>, options?: SubmitOptions): TaskFuture<R> {
+    // In its own words: the pool's advice is to start it again, which an executor cannot be.
+    if (this.#shutDown) throw new ManagerNotRunning(String(this), "it was shut down. Make a new ThreadPoolExecutor");
     const future = this.#pool.submitTask(call, options);
     this.#submitted += 1;
     return future;
@@ -92,6 +96,7 @@ export class ThreadPoolExecutor implements TaskExecutor {
    * runs is done; what is left after `timeoutMs` is terminated. No future stays pending. Calling it again is no error.
    */
   async shutdown(options?: StopOptions): Promise<StopReport> {
+    this.#shutDown = true;
     const report = await this.#pool.stop(options);
     forgetManager(this.#pool);
     return report;

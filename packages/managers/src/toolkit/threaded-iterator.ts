@@ -14,6 +14,8 @@ export interface IterableOptions {
   readonly closeTimeoutMs?: number | undefined;
 }
 
+export const ITERABLE_OPTIONS: readonly (keyof IterableOptions)[] = ["maxSize", "closeTimeoutMs"];
+
 const DEFAULT_MAX_SIZE = 1024;
 
 // A consumer that loses interest without leaving its loop (it threw the iterator away) must not hold a thread for ever.
@@ -48,7 +50,7 @@ export class ThreadedIterator<T> implements AsyncIterableIterator<T, undefined, 
    * aborted, `DataNotCloneableError` for an item that cannot cross; once, and with `done` from then on.
    */
   next(): Promise<IteratorResult<T, undefined>> {
-    return this.#run.next(ThreadedIterator.prototype.next) as Promise<IteratorResult<T, undefined>>;
+    return this.#run.next(this, ThreadedIterator.prototype.next) as Promise<IteratorResult<T, undefined>>;
   }
 
   /** As {@link close}; called by a `for await` loop that is left. */

@@ -4,9 +4,9 @@ import { Worker } from "node:worker_threads";
 import { ChannelClosed, type ChannelTimeout, FromThreadChannel } from "@duck-ts/managers";
 import { DataNotCloneableError, DeadlockError, TaskCancelledError } from "@duck-ts/runtime";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { eventually, failure, newWords, reached, thrownBy, within } from "../support/gates.ts";
+import { eventually, failure, newGate, newWords, open, reached, thrownBy, within } from "../support/gates.ts";
 import * as bodies from "./fixtures/bodies.mjs";
-import { leavesNoThread } from "./support/threads.ts";
+import { garbageCollector, leavesNoThread } from "./support/threads.ts";
 
 leavesNoThread();
 
@@ -37,7 +37,7 @@ describe("a channel within one thread", () => {
     channel.put(2);
     const error = thrownBy(() => channel.put(3)) as DeadlockError;
     expect(error).toBeInstanceOf(DeadlockError);
-    expect(error.message).toMatch(/full \(maxSize 2\)/);
+    expect(error.message).toMatch(/a channel \(maxSize 2\), which is full/);
     expect(await channel.get()).toBe(1);
     channel.put(3);
     expect([await channel.get(), await channel.get()]).toEqual([2, 3]);
@@ -82,6 +82,9 @@ describe("a channel within one thread", () => {
 
   test("refuses options that make no sense", () => {
     expect(() => new FromThreadChannel({ maxSize: -1 })).toThrow(RangeError);
+    expect(() => new FromThreadChannel({ maxsize: 2 } as never)).toThrow(
+      /no option "maxsize". Known: maxSize, timeoutMs/,
+    );
     expect(() => new FromThreadChannel({ maxSize: "2" as never })).toThrow(TypeError);
     expect(() => new FromThreadChannel({ timeoutMs: Number.NaN })).toThrow(RangeError);
   });
@@ -198,4 +201,22 @@ describe.each(["pooled", "separate"] as const)("a channel from %s producers", (f
       await eventually(() => Atomics.load(said, 0) === 1, `the producer to be told of the ${how}`);
     }
   });
+});
+
+test("a channel that nobody has any more, but somebody waits for, is not collected before it has given its item", async () => {
+  const collect = garbageCollector();
+  const gate = newGate();
+  // In a function of its own, whose frame is gone then; and no task of this thread has it as an argument any more.
+  const { waiting } = await (async () => {
+    const channel = new FromThreadChannel<unknown>();
+    const waiting = channel.get();
+    await bodies.handsOn(gate, channel, "late");
+    return { waiting };
+  })();
+  for (let turn = 0; turn < 20; turn++) {
+    collect();
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  open(gate);
+  expect(await within(waiting, "the item")).toBe("late");
 });

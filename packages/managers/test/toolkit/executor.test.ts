@@ -1,17 +1,14 @@
 /** ThreadPoolExecutor and entrypoint(): pools of one's own, and the current one. */
-
-import { availableParallelism } from "node:os";
 import { ManagerNotRunning, managerTree, ThreadPoolExecutor } from "@duck-ts/managers";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { eventually, failure, newGate, newWords, open, outcome, reached, thrownBy, within } from "../support/gates.ts";
 import * as bodies from "./fixtures/bodies.mjs";
-import { runNode, runScript } from "./support/scripts.ts";
+import { runScript } from "./support/scripts.ts";
 import { leavesNoThread } from "./support/threads.ts";
 
 leavesNoThread();
 
 const quiet = { logException: false } as const;
-const fixtures = new URL("./fixtures/", import.meta.url);
 
 describe("a ThreadPoolExecutor", () => {
   test("runs at most poolSize tasks at one time", async () => {
@@ -25,16 +22,6 @@ describe("a ThreadPoolExecutor", () => {
       true,
     ]);
     expect(executor.statistics.threads).toBe(3);
-  });
-
-  test("has min(max(cores, 4), 32) threads by default, or as many as DUCK_POOL_SIZE says", async () => {
-    const size = Math.min(Math.max(availableParallelism(), 4), 32);
-    expect(await runScript("pool-size.mjs")).toEqual({ code: 0, stdout: `${size}\n` });
-    const run = (value: string) => runNode(["pool-size.mjs"], fixtures.pathname, { DUCK_POOL_SIZE: value });
-    expect(await run("2")).toEqual({ code: 0, stdout: "2\n" });
-    expect(((await failure(run("many"))) as Error).message).toMatch(
-      /RangeError: The environment variable DUCK_POOL_SIZE must be a whole number from 1 to 1024, got "many"/,
-    );
   });
 
   test("counts what it has done", async () => {
@@ -56,7 +43,9 @@ describe("a ThreadPoolExecutor", () => {
     await executor.shutdown();
     expect(futures.every(({ done }) => done)).toBe(true);
     expect(await futures[19]).toBe(19);
-    expect(thrownBy(() => executor.submit(bodies.echo.pooled.call(1)))).toBeInstanceOf(ManagerNotRunning);
+    const refused = thrownBy(() => executor.submit(bodies.echo.pooled.call(1))) as ManagerNotRunning;
+    expect(refused).toBeInstanceOf(ManagerNotRunning);
+    expect(refused.message).toMatch(/is not running: it was shut down. Make a new ThreadPoolExecutor./);
     await executor.shutdown();
     const tree = await managerTree();
     expect(tree.managers.map(({ id }) => id)).not.toContain(executor.manager.id);

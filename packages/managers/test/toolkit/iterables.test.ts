@@ -12,7 +12,7 @@ import {
 import { describe, expect, onTestFinished, test } from "vitest";
 import { blockUntilReached, eventually, failure, newGate, newWords, open, reached, within } from "../support/gates.ts";
 import * as bodies from "./fixtures/bodies.mjs";
-import { leavesNoThread } from "./support/threads.ts";
+import { garbageCollector, leavesNoThread } from "./support/threads.ts";
 
 leavesNoThread();
 
@@ -343,6 +343,27 @@ describe.each(["pooled", "separate"] as const)("a %s iterable", (form) => {
     }
   });
 
+  test("read by two loops gives each item to one of them, and ends for both when one is left", async () => {
+    const shared = bodies.counts[form].with({ maxSize: 4 })(newWords(2), 100);
+    const halves = await within(Promise.all([all(shared), all(shared)]), "two loops");
+    expect(halves.flat().sort((a, b) => a - b)).toEqual(Array.from({ length: 100 }, (_, i) => i + 1));
+    expect(await all(shared)).toEqual([]);
+    const made = newWords(2);
+    const left = bodies.counts[form].with({ maxSize: 4 })(made);
+    const leaves = (async () => {
+      for await (const item of left) if (item >= 5) break;
+    })();
+    await within(Promise.all([leaves, all(left)]), "the loop that was not left");
+    expect(made[ENDED]).toBe(1);
+  });
+
+  test("left in an outer loop while an inner one is under way ends both bodies", async () => {
+    const [outerMade, innerMade] = [newWords(2), newWords(2)];
+    outer: for await (const _ of bodies.counts[form].with({ maxSize: 2 })(outerMade))
+      for await (const item of bodies.counts[form].with({ maxSize: 2 })(innerMade)) if (item === 3) break outer;
+    expect([outerMade[ENDED], innerMade[ENDED]]).toEqual([1, 1]);
+  });
+
   test("can be read in turns with another, each its own thread's pace", async () => {
     const [a, b] = [
       bodies.counts[form].with({ maxSize: 1 })(newWords(2)),
@@ -354,10 +375,7 @@ describe.each(["pooled", "separate"] as const)("a %s iterable", (form) => {
 });
 
 test("an iterable whose consumer threw it away without leaving it is ended by garbage collection, as the last net", async () => {
-  const { setFlagsFromString } = await import("node:v8");
-  const { runInNewContext } = await import("node:vm");
-  setFlagsFromString("--expose-gc");
-  const collect = runInNewContext("gc") as () => void;
+  const collect = garbageCollector();
   const made = newWords(2);
   await (async () => {
     const items = bodies.counts.separate.with({ maxSize: 2 })(made);
@@ -367,6 +385,19 @@ test("an iterable whose consumer threw it away without leaving it is ended by ga
     collect();
     return Atomics.load(made, ENDED) === 1;
   }, "the finally to run");
+});
+
+test("an iterable that nobody has any more, but somebody waits for, is not collected before it has given its item", async () => {
+  const collect = garbageCollector();
+  const gate = newGate();
+  // In a function of its own, whose frame is gone then.
+  const waiting = (() => bodies.yieldsAfter.separate(gate).next())();
+  for (let turn = 0; turn < 20; turn++) {
+    collect();
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  open(gate);
+  expect(await within(waiting, "the item")).toEqual({ done: false, value: 1 });
 });
 
 describe("a saturated pool", () => {

@@ -6,7 +6,6 @@ import { currentThread } from "@duck-ts/runtime";
 import { expect, onTestFinished, test } from "vitest";
 import { blockUntilReached, eventually, newGate, newWords, open, reached, within } from "../support/gates.ts";
 import * as bodies from "./fixtures/bodies.mjs";
-import { runScript } from "./support/scripts.ts";
 import { leavesNoThread, threadsOf } from "./support/threads.ts";
 
 leavesNoThread();
@@ -51,13 +50,6 @@ test("what it leaves open does not keep its thread", async () => {
   const [said] = await within(once(worker, "message"), "the result");
   expect(said).toBe("done");
   await eventually(async () => (await threadsOf("separate")).length === 0, "the thread with a timer to end");
-});
-
-test("detach: false keeps the process alive until it ends, also from inside a worker; by default only who awaits does", async () => {
-  expect(await runScript("detach.mjs", "false")).toEqual({ code: 0, stdout: "main ends\nthread ends\n" });
-  expect(await runScript("detach.mjs", "true")).toEqual({ code: 0, stdout: "main ends\n" });
-  expect(await runScript("detach.mjs", "awaited")).toEqual({ code: 0, stdout: "thread ends\nmain ends\n" });
-  expect(await runScript("detach.mjs", "nested")).toEqual({ code: 0, stdout: "main ends\nthread ends\n" });
 });
 
 test("30 threads at one time all end", async () => {

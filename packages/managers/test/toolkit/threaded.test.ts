@@ -1,5 +1,11 @@
 /** threaded() and threadedSeparate(): a blocking function, awaited. */
-import { getOrCreateThreadManager, ThreadPoolExecutor, threaded, threadedSeparate } from "@duck-ts/managers";
+import {
+  getOrCreateThreadManager,
+  ThreadPoolExecutor,
+  threaded,
+  threadedIterable,
+  threadedSeparate,
+} from "@duck-ts/managers";
 import { currentThread, TaskCancelledError, TaskTimeoutError, WorkerCrashedError } from "@duck-ts/runtime";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { failure, newGate, newWords, open, reached, within } from "../support/gates.ts";
@@ -95,6 +101,19 @@ describe("declaring", () => {
     expect(() => untyped(async () => 1)).toThrow(`${name}() was given the async function`);
     expect(() => untyped(async function* () {})).toThrow(/async generator/);
     expect(() => untyped(5)).toThrow(/expected a function, got number/);
+  });
+
+  test.each([
+    ["threaded", threaded, /no option "maxSize". Known: url, name\./],
+    ["threadedSeparate", threadedSeparate, /no option "maxSize". Known: url, name, detach\./],
+  ] as const)("a plain function to %s with the options of an iterable is a TypeError", (_name, declare, message) => {
+    expect(() => declare(() => 1, { maxSize: 2 } as never)).toThrow(message);
+  });
+
+  test("an iterable with an option that there is not is a TypeError that names those there are", () => {
+    const known = /no option "maxsize". Known:( url, name,)? maxSize, closeTimeoutMs/;
+    expect(() => threadedIterable(function* () {}, { maxsize: 2 } as never)).toThrow(known);
+    expect(() => bodies.counts.pooled.with({ maxsize: 2 } as never)).toThrow(known);
   });
 
   test("inside a function is an error that names the function called", () => {

@@ -4,22 +4,14 @@ import { consumedStreams, type StreamNews, tellToolkit } from "../client.ts";
 import type { FromToolkit } from "../protocol.ts";
 import { Inlet } from "./inlet.ts";
 import { roomId, type StreamPassport } from "./outlet.ts";
+import { itemsIn, Places } from "./places.ts";
 import { NOTHING } from "./ring.ts";
-import {
-  BLOCKED,
-  CLOSED,
-  CONSUMER_WAITS,
-  COUNT,
-  newStreamWords,
-  OPEN,
-  RESERVED,
-  reserve,
-  STATE,
-  unreserve,
-} from "./words.ts";
+import { BLOCKED, CLOSED, CONSUMER_WAITS, newStreamWords, OPEN, RESERVED, STATE, TAKEN } from "./words.ts";
 
 /** Somebody who waits for the next item. */
 export interface Waiter {
+  /** What it was asked of. Dropped by everybody else, it must not be collected, and closed for that, before it has answered. */
+  readonly asked: object;
   give(value: unknown): void;
   fail(error: unknown): void;
   /** There will be none. */
@@ -44,7 +36,7 @@ export class Intake implements StreamNews {
   readonly words: Int32Array = newStreamWords();
   readonly #inlets: Inlet[] = [];
   readonly #local: unknown[] = [];
-  readonly #localWords = new Int32Array(new SharedArrayBuffer((RESERVED + 1) * 4));
+  readonly #places: Places;
   readonly #waiters = new Set<Waiter>();
   readonly #roomWaiters: (() => void)[] = [];
   #passport: StreamPassport | undefined;
@@ -57,6 +49,7 @@ export class Intake implements StreamNews {
 
   constructor(options: IntakeOptions) {
     this.#options = options;
+    this.#places = new Places(this.words, new Int32Array(RESERVED + 1), options.maxSize);
   }
 
   get open(): boolean {
@@ -73,7 +66,7 @@ export class Intake implements StreamNews {
 
   /** Items that are there or being made. */
   get count(): number {
-    return Atomics.load(this.words, COUNT);
+    return itemsIn(this.words);
   }
 
   /** What a thread needs to produce for this stream. From now on the supervisor watches over it. */
@@ -164,11 +157,11 @@ export class Intake implements StreamNews {
 
   /** A place for an item that this very thread makes; `false` if there is none. */
   reserveHere(): boolean {
-    return reserve(this.words, this.#localWords, this.#options.maxSize);
+    return this.#places.reserve();
   }
 
   unreserveHere(): void {
-    unreserve(this.words, this.#localWords);
+    this.#places.unreserve();
   }
 
   putHere(value: unknown): void {
@@ -199,7 +192,7 @@ export class Intake implements StreamNews {
   left(thread: number): void {
     for (const inlet of [...this.#inlets]) {
       if (inlet.thread !== thread) continue;
-      Atomics.sub(this.words, COUNT, inlet.lost);
+      Atomics.add(this.words, TAKEN, inlet.lost);
       if (inlet.waits) Atomics.sub(this.words, BLOCKED, 1);
       this.#discard(inlet);
     }
@@ -239,7 +232,7 @@ export class Intake implements StreamNews {
 
   #countTaken(): void {
     this.#taken += 1;
-    Atomics.sub(this.words, COUNT, 1);
+    Atomics.add(this.words, TAKEN, 1);
     this.#roomMade();
   }
 
@@ -247,7 +240,7 @@ export class Intake implements StreamNews {
     for (const tell of this.#roomWaiters.splice(0)) tell();
     if (Atomics.load(this.words, BLOCKED) === 0) return;
     const { maxSize } = this.#options;
-    if (maxSize <= SMALL || Atomics.load(this.words, COUNT) <= maxSize - (maxSize >> 2)) this.#wakeProducers();
+    if (maxSize <= SMALL || this.count <= maxSize - (maxSize >> 2)) this.#wakeProducers();
     else if (!this.#wakeLater) {
       // To wake a thread for each single place costs more than the item; by the end of the turn it is woken anyway.
       this.#wakeLater = true;

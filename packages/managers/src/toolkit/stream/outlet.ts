@@ -14,8 +14,9 @@ import {
 } from "@duck-ts/runtime/internal";
 import { tellToolkit } from "../client.ts";
 import type { StreamMessage } from "../protocol.ts";
+import { Places } from "./places.ts";
 import { newRing, RingWriter } from "./ring.ts";
-import { BLOCKED, CONSUMER_WAITS, OPEN, PUBLISHED, reserve, STATE, unreserve, WAITS } from "./words.ts";
+import { BLOCKED, CONSUMER_WAITS, OPEN, PUBLISHED, STATE, WAITS } from "./words.ts";
 
 /** How a stream is introduced to a thread that will produce for it. */
 export type StreamPassport = {
@@ -42,6 +43,7 @@ export class Outlet {
   readonly #stream: StreamPassport;
   readonly #words: Int32Array;
   readonly #own: Int32Array;
+  readonly #places: Places;
   readonly #ring: RingWriter;
   readonly #port: MessagePort | undefined;
   readonly #id: string;
@@ -52,6 +54,7 @@ export class Outlet {
     this.#stream = stream;
     this.#words = stream.words;
     this.#own = newRing(stream.maxSize);
+    this.#places = new Places(stream.words, this.#own, stream.maxSize);
     this.#ring = new RingWriter(this.#own);
     const counter = threadWide("toolkit-outlets", () => ({ next: 0 }));
     counter.next += 1;
@@ -88,7 +91,7 @@ export class Outlet {
    */
   reserve(): boolean {
     if (!this.open) return false;
-    if (reserve(this.#words, this.#own, this.#stream.maxSize)) return this.#stillOpen();
+    if (this.#places.reserve()) return this.#stillOpen();
     const forbidden = blockingForbidden();
     if (forbidden !== undefined) throw new BlockingNotAllowedError(currentThread().name, forbidden);
     let reserved = false;
@@ -98,7 +101,7 @@ export class Outlet {
     try {
       blockUntil({
         done: () => {
-          reserved = this.open && reserve(this.#words, this.#own, this.#stream.maxSize);
+          reserved = this.open && this.#places.reserve();
           return reserved || !this.open || report?.deadlock !== undefined;
         },
         deadline: Number.POSITIVE_INFINITY,
@@ -122,7 +125,7 @@ export class Outlet {
 
   /** Gives the place back that {@link reserve} took. */
   unreserve(): void {
-    unreserve(this.#words, this.#own);
+    this.#places.unreserve();
     this.wakeConsumer();
   }
 

@@ -117,11 +117,9 @@ function iteratorOf(made: unknown): Iterator<unknown> {
 }
 
 /** For the errors of streams that a thread consumes and fills itself. */
-export function fullHere(label: string, maxSize: number): DeadlockError {
+export function fullHere(label: string): DeadlockError {
   return new DeadlockError(
-    [
-      `thread "${currentThread().name}" puts into ${label}, which is full (maxSize ${maxSize}) and which only this very thread can empty`,
-    ],
+    [`thread "${currentThread().name}" puts into ${label}, which is full and which only this very thread can empty`],
     "Take items before putting more, put from another thread, or raise maxSize (0: no bound).",
   );
 }

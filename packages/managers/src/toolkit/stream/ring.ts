@@ -1,4 +1,5 @@
-import { ItemReader, ItemWriter, NO_ROOM } from "./item-codec.ts";
+import { ItemReader } from "./item-reader.ts";
+import { ItemWriter, NO_ROOM } from "./item-writer.ts";
 import { PUBLISHED, READ, RING_HEAD_WORDS, WRITTEN } from "./words.ts";
 
 /**
@@ -25,6 +26,8 @@ export class RingWriter {
   readonly #view: DataView;
   readonly #items: ItemWriter;
   #written = 0;
+  /** How far the reader was when that was last looked at. A look costs more than to write a small item. */
+  #read = 0;
 
   constructor(words: Int32Array) {
     this.#words = words;
@@ -36,8 +39,23 @@ export class RingWriter {
 
   /** `false`: the item is of no kind that goes here, or there is no room for it now. */
   write(seq: number, value: unknown): boolean {
+    let length = this.#write(seq, value);
+    if (length === NO_ROOM && this.#hasRead()) length = this.#write(seq, value);
+    return length >= 0;
+  }
+
+  /** Whether the reader has gone on since it was last looked at. */
+  #hasRead(): boolean {
+    const read = Atomics.load(this.#words, READ);
+    if (read === this.#read) return false;
+    this.#read = read;
+    return true;
+  }
+
+  /** The item's length, or why it is not there. */
+  #write(seq: number, value: unknown): number {
     const at = this.#written & (this.#size - 1);
-    const free = this.#size - ((this.#written - Atomics.load(this.#words, READ)) >>> 0);
+    const free = this.#size - ((this.#written - this.#read) >>> 0);
     const rest = this.#size - at;
     let begin = at;
     let length = this.#writeItem(value, at, Math.min(free, rest));
@@ -45,7 +63,7 @@ export class RingWriter {
       begin = 0;
       length = this.#writeItem(value, 0, free - rest);
     }
-    if (length < 0) return false;
+    if (length < 0) return length;
     const skip = begin === at ? 0 : rest;
     if (skip > 0) this.#view.setUint32(at, SKIP, true);
     this.#view.setUint32(begin, length, true);
@@ -53,7 +71,7 @@ export class RingWriter {
     this.#written = (this.#written + skip + ((HEADER + length + 7) & ~7)) >>> 0;
     Atomics.add(this.#words, PUBLISHED, 1);
     Atomics.store(this.#words, WRITTEN, this.#written | 0);
-    return true;
+    return length;
   }
 
   #writeItem(value: unknown, begin: number, room: number): number {
@@ -70,6 +88,8 @@ export class RingReader {
   readonly #view: DataView;
   readonly #items: ItemReader;
   #read = 0;
+  /** How far the writer was when it was last looked at. */
+  #written = 0;
 
   constructor(words: Int32Array) {
     this.#words = words;
@@ -81,15 +101,20 @@ export class RingReader {
 
   /** Whether item `seq` is here. */
   has(seq: number): boolean {
-    const written = Atomics.load(this.#words, WRITTEN) >>> 0;
-    if (written === this.#read) return false;
+    if (!this.#hasMore()) return false;
     let at = this.#read & (this.#size - 1);
     if (this.#view.getUint32(at, true) === SKIP) {
       this.#read = (this.#read + this.#size - at) >>> 0;
-      if (written === this.#read) return false;
+      if (!this.#hasMore()) return false;
       at = 0;
     }
     return this.#view.getUint32(at + 4, true) === seq >>> 0;
+  }
+
+  #hasMore(): boolean {
+    if (this.#read !== this.#written) return true;
+    this.#written = Atomics.load(this.#words, WRITTEN) >>> 0;
+    return this.#read !== this.#written;
   }
 
   /** The next item; only after {@link has} said that it is here. */

@@ -6,8 +6,8 @@
 /** Words in a line of a processor's cache. What two threads write all the time shares none with what they only read. */
 const LINE = 16;
 
-/** Items that were begun and not yet taken. Whoever produces takes a place here first, so the bound is exact. */
-export const COUNT = 0;
+/** Places for items that producers have taken so far; both these only grow (but for places given back) and wrap. */
+export const PLACED = 0;
 export const STATE: number = LINE;
 /** 1: the consumer waits and wants to be told of the next item. */
 export const CONSUMER_WAITS: number = LINE + 1;
@@ -15,7 +15,9 @@ export const CONSUMER_WAITS: number = LINE + 1;
 export const BLOCKED: number = LINE + 2;
 /** Iterables only: whether the body has begun. */
 export const LIFE: number = LINE + 3;
-const STREAM_WORDS = 2 * LINE;
+/** Items that the consumer has taken so far, and places that a dead producer will never fill. */
+export const TAKEN: number = 2 * LINE;
+const STREAM_WORDS = 3 * LINE;
 
 export const OPEN = 0;
 export const CLOSED = 1;
@@ -41,28 +43,4 @@ export const RING_HEAD_WORDS: number = 2 * LINE;
 
 export function newStreamWords(): Int32Array {
   return new Int32Array(new SharedArrayBuffer(STREAM_WORDS * 4));
-}
-
-/** Takes a place if there is one; `maxSize` 0: there always is. */
-export function reserve(words: Int32Array, own: Int32Array, maxSize: number): boolean {
-  if (maxSize === 0) {
-    Atomics.add(words, COUNT, 1);
-    Atomics.add(own, RESERVED, 1);
-    return true;
-  }
-  for (;;) {
-    const count = Atomics.load(words, COUNT);
-    if (count >= maxSize) return false;
-    // Nothing may stand between these two: a thread that is terminated there would keep the place for ever.
-    if (Atomics.compareExchange(words, COUNT, count, count + 1) === count) {
-      Atomics.add(own, RESERVED, 1);
-      return true;
-    }
-  }
-}
-
-/** Gives a place back that no item came to. */
-export function unreserve(words: Int32Array, own: Int32Array): void {
-  Atomics.sub(own, RESERVED, 1);
-  Atomics.sub(words, COUNT, 1);
 }

@@ -37,10 +37,14 @@ export function runScript(file: string, ...args: readonly string[]): Promise<Ran
 }
 
 /** Runs a TypeScript file as it is. The loader is found where the packages find theirs. */
-export function runTypeScript(path: string, args: readonly string[] = [], withinMs?: number): Promise<Ran> {
+export function runTypeScript(
+  path: string,
+  args: readonly string[] = [],
+  { env, withinMs }: { readonly env?: NodeJS.ProcessEnv | undefined; readonly withinMs?: number } = {},
+): Promise<Ran> {
   const packages = join(root, "packages/runtime/");
   const loader = import.meta.resolve("tsx", `file://${packages}src/index.ts`);
-  return runNode(["--import", loader, path, ...args], packages, {}, withinMs);
+  return runNode(["--import", loader, path, ...args], packages, env, withinMs);
 }
 
 export function runNode(

@@ -1,4 +1,6 @@
-/** Threads that a test file leaves behind. */
+/** Threads that a test file leaves behind, and the collector that would have tidied up. */
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { managerTree, type ThreadNode } from "@duck-ts/managers";
 import { afterAll, expect } from "vitest";
 import { eventually } from "../../support/gates.ts";
@@ -22,4 +24,10 @@ export function leavesNoThread(): void {
     );
     expect(busy).toEqual([]);
   });
+}
+
+/** Collects garbage when it is called. */
+export function garbageCollector(): () => void {
+  setFlagsFromString("--expose-gc");
+  return runInNewContext("gc") as () => void;
 }

@@ -1,21 +1,18 @@
-/**
- * How items are written into a ring. Only what arrives exactly as structured clone would deliver it: primitives, byte
- * arrays, and plain objects and arrays of such, nested too (a line, a number, a row). All else goes as a message.
- */
-
-const UNDEFINED = 0;
-const NULL = 1;
-const TRUE = 2;
-const FALSE = 3;
-const INT = 4;
-const DOUBLE = 5;
-const ASCII = 6;
-const UTF16 = 7;
-const BYTES = 8;
-const ARRAY = 9;
-const OBJECT = 10;
-/** An object with the same keys, in the same order, as the one in its place in the item before. */
-const SAME_KEYS = 11;
+import {
+  ARRAY,
+  ASCII,
+  BYTES,
+  bytesOf,
+  DOUBLE,
+  FALSE,
+  INT,
+  NULL,
+  OBJECT,
+  SAME_KEYS,
+  TRUE,
+  UNDEFINED,
+  UTF16,
+} from "./item-format.ts";
 
 /** Items of more objects and arrays go as messages. */
 const MAX_CONTAINERS = 32;
@@ -23,19 +20,14 @@ const MAX_CONTAINERS = 32;
 /** A tag and a length. */
 const HEAD = 5;
 
-/** Up to so many characters a loop writes them faster than a call of native code, and reads them. */
+/** Up to so many characters a loop writes them faster than a call of native code. */
 const SHORT_TEXT = 24;
-const TINY_TEXT = 8;
 
 /** Instead of a length (any below 0 is none): the item is of no kind that goes here, and: it is, but there is no room. */
 const OTHER_KIND = -1;
 export const NO_ROOM = -2;
 
-/** The ring's bytes, for what is copied as a whole. */
-function bytesOf(view: DataView): Buffer {
-  return Buffer.from(view.buffer as SharedArrayBuffer as unknown as ArrayBuffer, view.byteOffset, view.byteLength);
-}
-
+/** Writes items into a ring; see item-format.ts. Its counterpart is `item-reader.ts`. */
 export class ItemWriter {
   readonly #view: DataView;
   readonly #bytes: Buffer;
@@ -204,102 +196,4 @@ function hasKeys(object: object, keys: readonly string[]): boolean {
   let at = 0;
   for (const key in object) if (keys[at++] !== key) return false;
   return at === keys.length;
-}
-
-export class ItemReader {
-  readonly #view: DataView;
-  readonly #bytes: Buffer;
-  readonly #keys: (readonly string[])[] = [];
-  #objects = 0;
-  #at = 0;
-
-  constructor(view: DataView) {
-    this.#view = view;
-    this.#bytes = bytesOf(view);
-  }
-
-  read(at: number): unknown {
-    this.#at = at;
-    this.#objects = 0;
-    return this.#value();
-  }
-
-  #value(): unknown {
-    const tag = this.#view.getUint8(this.#at++);
-    switch (tag) {
-      case UNDEFINED:
-        return undefined;
-      case NULL:
-        return null;
-      case TRUE:
-        return true;
-      case FALSE:
-        return false;
-      case INT:
-        this.#at += 4;
-        return this.#view.getInt32(this.#at - 4, true);
-      case DOUBLE:
-        this.#at += 8;
-        return this.#view.getFloat64(this.#at - 8, true);
-      case ASCII:
-        return this.#ascii(this.#length());
-      case UTF16: {
-        const end = this.#length() + this.#at;
-        const text = this.#bytes.toString("utf16le", this.#at, end);
-        this.#at = end;
-        return text;
-      }
-      case BYTES: {
-        const length = this.#length();
-        const bytes = new Uint8Array(length);
-        bytes.set(this.#bytes.subarray(this.#at, this.#at + length));
-        this.#at += length;
-        return bytes;
-      }
-      case ARRAY: {
-        const length = this.#length();
-        const array: unknown[] = [];
-        for (let i = 0; i < length; i++) array.push(this.#value());
-        return array;
-      }
-      case OBJECT: {
-        const length = this.#length();
-        const keys: string[] = [];
-        for (let i = 0; i < length; i++) keys.push(this.#value() as string);
-        this.#keys[this.#objects] = keys;
-        return this.#fields();
-      }
-      default:
-        return this.#fields();
-    }
-  }
-
-  #fields(): Record<string, unknown> {
-    const object: Record<string, unknown> = {};
-    for (const key of this.#keys[this.#objects++] as readonly string[]) object[key] = this.#value();
-    return object;
-  }
-
-  #ascii(length: number): string {
-    const view = this.#view;
-    let at = this.#at;
-    const end = at + length;
-    this.#at = end;
-    if (length > TINY_TEXT) return this.#bytes.toString("latin1", at, end);
-    let text = "";
-    for (; at + 4 <= end; at += 4)
-      text += String.fromCharCode(
-        view.getUint8(at),
-        view.getUint8(at + 1),
-        view.getUint8(at + 2),
-        view.getUint8(at + 3),
-      );
-    for (; at < end; at++) text += String.fromCharCode(view.getUint8(at));
-    return text;
-  }
-
-  #length(): number {
-    this.#at += 4;
-    return this.#view.getUint32(this.#at - 4, true);
-  }
 }
