@@ -5,8 +5,9 @@
 // wait, compute, exec: one handler holds its thread for 2 s (Atomics.wait, an endless computation, execSync).
 // headers, bodies, readers: 500 clients drip their headers or bodies, or read, at one byte a second; after the last pair
 // they are left alone until the server has cut every one of them. `nothing` compares idle with idle: the machine's noise.
-// Told are the ratio of all windows together, and that of each kind's calmer windows (the lower quartile of their p99s):
-// where a machine is busy with other things, it is the second that says what the server does.
+// Told are the ratio of all windows together, that of each kind's calmer windows (the lower quartile of their p99s), and
+// what a bare node:http server, which has no slow clients, did in the same windows: where that one's ratio is no better, it
+// is the machine that is busy with other things, and the slow clients' own work, that is measured.
 import { fork } from "node:child_process";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
@@ -42,37 +43,56 @@ async function run(kind) {
   const server = await serve("scripts/bystanders/duck.config.mjs");
   const measurer = fork(join(root, "scripts/bystanders/measure.mjs"));
   const slow = fork(join(root, "scripts/bystanders/slow.mjs"));
+  const control = fork(join(root, "scripts/bystanders/control.mjs"));
+  const controlMeasurer = fork(join(root, "scripts/bystanders/measure.mjs"));
   try {
-    const window = () => ask(measurer, { port: server.port, forMs: windowMs, perSecond });
+    const controlPort = (await ask(control, "listen")).port;
+    const window = async () => {
+      const [own, bare] = await Promise.all([
+        ask(measurer, { port: server.port, forMs: windowMs, perSecond }),
+        ask(controlMeasurer, { port: controlPort, forMs: windowMs, perSecond }),
+      ]);
+      return { ...own, bare: bare.latencies };
+    };
     // Compiled, connected, every thread there.
     await window();
     const disturb = disturbances(kind, server, slow);
     const idle = [];
     const disturbed = [];
     const p99s = { calm: [], other: [] };
+    const bare = { calm: [], other: [] };
+    let undisturbed = 0;
     let failed = 0;
     for (let pair = 0; pair < pairs; pair++) {
       const calm = await window();
       await disturb.begin();
       const other = await window();
+      if (disturb.stands?.() === false) undisturbed++;
       await disturb.end();
       failed += calm.failed + other.failed;
       idle.push(...calm.latencies);
       disturbed.push(...other.latencies);
       p99s.calm.push(p(calm.latencies, 0.99));
       p99s.other.push(p(other.latencies, 0.99));
+      bare.calm.push(...calm.bare);
+      bare.other.push(...other.bare);
     }
     const ratio = p(disturbed, 0.99) / p(idle, 0.99);
     const calmer = [p(p99s.calm, 0.25), p(p99s.other, 0.25)];
     console.log(
       `${kind}: p99 ${ms(p(idle, 0.99))} idle, ${ms(p(disturbed, 0.99))} disturbed: ratio ${ratio.toFixed(2)}; ` +
         `calmer windows ${ms(calmer[0])} and ${ms(calmer[1])}: ratio ${(calmer[1] / calmer[0]).toFixed(2)}; ` +
+        `the bare server beside it ${ms(p(bare.calm, 0.99))} and ${ms(p(bare.other, 0.99))}: ` +
+        `ratio ${(p(bare.other, 0.99) / p(bare.calm, 0.99)).toFixed(2)}; ` +
         `p50 ${ms(p(idle, 0.5))} and ${ms(p(disturbed, 0.5))}; ${idle.length + disturbed.length} requests, ${failed} failed`,
     );
+    if (undisturbed > 0) console.log(`  NOT MEASURED: in ${undisturbed} windows clients had been cut before it ended`);
     const cut = (await disturb.cut?.()) ?? true;
-    return cut && failed === 0;
+    return cut && failed === 0 && undisturbed === 0;
   } finally {
     measurer.kill();
+    control.kill();
+    controlMeasurer.kill();
     slow.kill("SIGKILL");
     server.child.kill("SIGTERM");
     await Promise.race([server.ended, delay(12_000)]);
@@ -99,6 +119,7 @@ function disturbances(kind, server, slow) {
       await open();
       burstMs = Math.max(burstMs, await calm(server));
     },
+    stands: () => sockets(server) > slowCount,
     end: async () => {
       await ask(slow, "leave");
       await until(() => sockets(server) < 40, 10_000);

@@ -7,12 +7,13 @@ const heads = {
   bodies: "POST /body HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: 100000\r\n\r\n",
   readers: "GET /endless HTTP/1.1\r\nHost: localhost\r\n\r\n",
 };
+const everyMs = 1000;
 let sockets = new Set();
 
 process.on("message", async (said) => {
   if (said === "leave") {
     for (const { socket, drip } of sockets) {
-      clearInterval(drip);
+      clearTimeout(drip);
       socket.destroy();
     }
     sockets = new Set();
@@ -20,11 +21,12 @@ process.on("message", async (said) => {
     return;
   }
   const { kind, port, count } = said;
-  await Promise.all(Array.from({ length: count }, () => open(kind, port)));
+  await Promise.all(Array.from({ length: count }, (_, index) => open(kind, port, (index * everyMs) / count)));
   process.send({ open: sockets.size });
 });
 
-function open(kind, port) {
+/** @param offsetMs when its first byte is due: all of them in the same millisecond would be a burst of this process's own. */
+function open(kind, port, offsetMs) {
   return new Promise((resolve) => {
     // A stream would take 64 KiB in advance: with a buffer of one byte and a pause behind it, it is a byte at a time.
     const onread = { buffer: Buffer.alloc(1), callback: () => false };
@@ -34,10 +36,14 @@ function open(kind, port) {
     let heard = "";
     socket.on("connect", () => {
       socket.write(heads[kind]);
-      client.drip = setInterval(() => {
+      const drip = () => {
         if (kind === "readers") socket.resume();
         else socket.write("x");
-      }, 1000);
+      };
+      client.drip = setTimeout(() => {
+        drip();
+        client.drip = setInterval(drip, everyMs);
+      }, offsetMs);
       sockets.add(client);
       resolve();
     });
@@ -49,7 +55,7 @@ function open(kind, port) {
     socket.on("error", () => resolve());
     // A reader does not hear of the end behind all that it has not read: it is the server that counts connections.
     socket.on("close", () => {
-      clearInterval(client.drip);
+      clearTimeout(client.drip);
       if (!sockets.delete(client)) return;
       process.send({ cut: performance.now() - begun, status: heard.slice(9, 12) });
     });

@@ -8,3 +8,4 @@ export {
   REQUEST_POOL_ID,
   type WorkerExit,
 } from "./pool/host-pool.ts";
+export { stopOwnManagers } from "./stop-own.ts";

@@ -116,6 +116,12 @@ export abstract class Manager {
     return this.#label;
   }
 
+  /** @internal Has it tasks, or may it have, that are finished before its thread ends? */
+  get outlives(): boolean {
+    if (this.isRunning()) return !this.started().daemon;
+    return Atomics.load(this.head, board.STATE) === board.STOPPING;
+  }
+
   protected isRunning(): boolean {
     return Atomics.load(this.head, board.STATE) === board.RUNNING;
   }

@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { readdirSync } from "node:fs";
 import { createServer } from "node:net";
 import { describe, expect, it } from "vitest";
 import { appFolder, Command } from "./support/command.ts";
@@ -10,6 +11,52 @@ const app = (routes: string, rest = ""): string =>
 const hello = { "src/app.ts": app(`get("/hello/:name", ({ params }) => ({ hello: params.name as string }))`) };
 
 const serve = (folder: string, ...argv: string[]): Command => new Command(folder, ["serve", "--port", "0", ...argv]);
+
+/** An app with a manager in its request thread and one on main, whose tasks wait for a file. */
+const managing = (server = "{}"): string =>
+  appFolder({
+    "src/tasks.mjs": `import { existsSync, writeFileSync } from "node:fs";
+      import { task } from "@duck-ts/server";
+      const cell = new Int32Array(new SharedArrayBuffer(4));
+      export const held = task((name) => {
+        writeFileSync("began-" + name, "");
+        while (!existsSync("go")) Atomics.wait(cell, 0, 0, 10);
+        writeFileSync("done-" + name, "");
+      });`,
+    "src/app.ts": `import { defineApp, get, getOrCreateThreadManager } from "@duck-ts/server";
+      import { held } from "./tasks.mjs";
+      let stopped = () => {};
+      export default defineApp({
+        routes: [get("/hold", ({ log }) => {
+          stopped = () => log.info("onWorkerStop");
+          const pool = getOrCreateThreadManager("of-the-thread");
+          pool.start({ maxWorkers: 1, daemon: false });
+          for (const n of [1, 2]) pool.submitTask(held("request-" + n));
+          return "held";
+        })],
+        onWorkerStop() { stopped(); },
+      });`,
+    "duck.config.mjs": `import { getOrCreateThreadManager } from "@duck-ts/server";
+      import { held } from "./src/tasks.mjs";
+      export default { server: ${server}, requestHandling: { maxWorkers: 1 }, plugins: [{ name: "on-main", server(fastify) {
+        const pool = getOrCreateThreadManager("of-main");
+        pool.start({ maxWorkers: 1, daemon: false });
+        fastify.get("/hold-main", () => {
+          for (const n of [1, 2]) pool.submitTask(held("main-" + n));
+          return "held";
+        });
+      } }] };`,
+  });
+
+/** Serves that app until both managers hold a task that runs, and one that is queued. */
+async function holding(folder: string): Promise<{ command: Command; url: string }> {
+  const command = serve(folder);
+  const url = await command.url();
+  for (const path of ["/hold", "/hold-main"]) expect(await (await fetch(url + path)).text()).toBe("held");
+  const began = (): number => readdirSync(folder).filter((name) => name.startsWith("began-")).length;
+  while (began() < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+  return { command, url };
+}
 
 describe("duck-ts serve, a process of its own", () => {
   it("runs a TypeScript app with no build step, and exits 0 on SIGTERM", async () => {
@@ -62,6 +109,45 @@ describe("duck-ts serve, a process of its own", () => {
     command.child.kill("SIGTERM");
     expect(await command.exited).toBe(143);
     expect(await answer).toBe("cut off");
+  });
+
+  it("stops the managers of its threads and of main on SIGTERM: what had been given to them is done, and the code is 0", async () => {
+    const folder = managing();
+    const { command, url } = await holding(folder);
+    command.child.kill("SIGTERM");
+    await command.said(/^SIGTERM: finishing/);
+    await command.said(/^onWorkerStop$/);
+    // The request thread is on its way out, and nobody awaits these tasks: two of them run, two are queued.
+    expect(readdirSync(folder).filter((name) => name.startsWith("done-"))).toEqual([]);
+    write(folder, { go: "" });
+    expect(await command.exited).toBe(0);
+    const done = readdirSync(folder).filter((name) => name.startsWith("done-"));
+    expect(done.sort()).toEqual(["done-main-1", "done-main-2", "done-request-1", "done-request-2"]);
+    expect(command.lines.filter((line) => line.msg === "onWorkerStop")).toHaveLength(1);
+    expect(command.stderr).toBe("");
+    await expect(fetch(url)).rejects.toThrow();
+  });
+
+  it("exits 1 when tasks of its managers had to be given up at shutdownTimeoutMs", async () => {
+    const folder = managing("{ shutdownTimeoutMs: 400 }");
+    const { command } = await holding(folder);
+    command.child.kill("SIGTERM");
+    expect(await command.exited).toBe(1);
+    await command.said(/^Not all was finished after 400 ms/);
+    expect(readdirSync(folder).filter((name) => name.startsWith("done-"))).toEqual([]);
+  });
+
+  it("leaves the tasks of its managers at a second signal, and says so by its code", async () => {
+    const folder = managing();
+    const { command } = await holding(folder);
+    command.child.kill("SIGTERM");
+    await command.said(/^SIGTERM: finishing/);
+    // Later than what is taken for one key press.
+    const first = Date.now();
+    while (Date.now() - first < 80) await new Promise((resolve) => setImmediate(resolve));
+    command.child.kill("SIGINT");
+    expect(await command.exited).toBe(130);
+    expect(readdirSync(folder).filter((name) => name.startsWith("done-"))).toEqual([]);
   });
 
   it("exits 1 when requests had to be cut off at shutdownTimeoutMs", async () => {

@@ -7,6 +7,7 @@ import { run } from "../src/cli/run.ts";
 import type { MakeServer, ServedServer } from "../src/cli/serve.ts";
 import { handleSignals } from "../src/cli/signals.ts";
 import type { DuckConfig, ResolvedConfig } from "../src/config/index.ts";
+import { ServerStateError } from "../src/errors.ts";
 import { temporaryFolder } from "./support/temporary-folder.ts";
 
 /** A process that is none. */
@@ -272,11 +273,15 @@ describe("duck-ts serve", () => {
     await run(["serve"], io, server.load);
     signals.emit("SIGHUP", "SIGHUP");
     signals.emit("SIGHUP", "SIGHUP");
+    signals.emit("SIGHUP", "SIGHUP");
     reloads[0]?.();
     reloads[1]?.(new Error("src/app.ts:1:1: broken"));
+    reloads[2]?.(new ServerStateError("The server was closed while it reloaded."));
     await new Promise((resolve) => setImmediate(resolve));
     expect(written.stdout).toContain("every thread runs the fresh code");
     expect(written.stdout).toContain("the old goes on: src/app.ts:1:1: broken");
+    // Which is nothing wrong with the code.
+    expect(written.stdout).toContain("The reload is given up: the server ends.");
   });
 
   it("exits 0 on a signal that comes before it listens", async () => {

@@ -50,6 +50,8 @@ test("a handler that heeds the signal keeps its thread alive", async () => {
   expect((await fetch(`${server.at}/heeds`)).status).toBe(504);
   await until(() => server.stats().active === 0);
   expect(server.stats().kills).toBe(0);
+  // What it then threw was the news of the deadline: told once, in the access line.
+  expect(server.lines.filter((line) => String(line["msg"]).includes("A handler failed"))).toEqual([]);
 });
 
 test("a handler that does not heed it costs nobody else: its thread ends when the others on it have", async () => {

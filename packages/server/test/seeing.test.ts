@@ -1,6 +1,6 @@
 import { once } from "node:events";
-import { createServer as createNetServer } from "node:net";
-import { beforeEach, expect, test } from "vitest";
+import { connect, createServer as createNetServer } from "node:net";
+import { beforeEach, expect, onTestFinished, test } from "vitest";
 import { gate, start, until } from "./support/server.ts";
 
 const [ENTERED, OPEN] = [0, 1] as const;
@@ -72,4 +72,68 @@ test("management paths on a port of their own answer there, while threads are bl
   expect((await blocked).status).toBe(200);
   await server.close();
   await expect(fetch(`http://127.0.0.1:${port}/healthz`)).rejects.toThrow();
+});
+
+test("every request has one access line, whatever became of it, with its thread and the reason", async () => {
+  const server = await start("faults.ts", { requestHandling: { maxWorkers: 1, maxQueue: 2 } });
+  const lineOf = (id: string) =>
+    server.lines.filter((line) => line["requestId"] === id && line["method"] !== undefined);
+  const ask = (id: string, path: string, method = "GET"): Promise<number> =>
+    fetch(server.at + path, { method, headers: { "x-request-id": id } }).then(
+      async (response) => {
+        await response.text().catch(() => undefined);
+        return response.status;
+      },
+      () => 0,
+    );
+  await ask("answered", "/quick?secret=1");
+  await ask("worker-died", "/exit", "POST");
+  await ask("broken-off", "/fails-midway");
+  const bystander = ask("bystander", "/wait/60000", "POST");
+  await until(() => gate[ENTERED] === 1);
+  await ask("timeout", "/loop");
+  await bystander;
+  const gone = connect(server.port, "127.0.0.1");
+  gone.write("GET /held-alone HTTP/1.1\r\nHost: x\r\nX-Request-Id: client-gone\r\n\r\n");
+  await until(() => gate[ENTERED] === 3);
+  gone.destroy();
+  await until(() => lineOf("client-gone").length > 0);
+  const held = ask("held", "/block");
+  await until(() => gate[ENTERED] === 4);
+  const waiting = ask("queued", "/quick");
+  const late = ask("queue-timeout", "/loop", "POST");
+  await until(() => server.stats().queued === 2);
+  await ask("queue-full", "/quick");
+  await late;
+  const kept = connect(server.port, "127.0.0.1");
+  onTestFinished(() => void kept.destroy());
+  await once(kept, "connect");
+  const closing = server.close();
+  kept.write("GET /quick HTTP/1.1\r\nHost: x\r\nX-Request-Id: draining\r\n\r\n");
+  await until(() => lineOf("draining").length > 0);
+  open();
+  expect(await Promise.all([held, waiting])).toEqual([200, 200]);
+  await closing;
+
+  const onThread = expect.stringMatching(/^request-\d+$/);
+  const expected: [string, string, number, unknown][] = [
+    ["answered", "/quick", 200, onThread],
+    ["worker-died", "/exit", 502, onThread],
+    ["broken-off", "/fails-midway", 200, onThread],
+    ["bystander", "/wait/60000", 503, onThread],
+    ["timeout", "/loop", 504, onThread],
+    ["client-gone", "/held-alone", 499, onThread],
+    ["queue-full", "/quick", 503, expect.any(String)],
+    ["queue-timeout", "/loop", 503, expect.any(String)],
+    ["draining", "/quick", 503, expect.any(String)],
+    ["held", "/block", 200, onThread],
+    ["queued", "/quick", 200, onThread],
+  ];
+  for (const [id, path, status, thread] of expected) {
+    const lines = lineOf(id).filter((line) => String(line["msg"]).startsWith("request"));
+    expect(lines, id).toHaveLength(1);
+    expect(lines[0]).toMatchObject({ path, status, thread, durationMs: expect.any(Number), ip: "127.0.0.1" });
+    if (["answered", "held", "queued"].includes(id)) expect(lines[0]).not.toHaveProperty("outcome");
+    else expect(lines[0]).toMatchObject({ outcome: id });
+  }
 });

@@ -1,5 +1,8 @@
+import { once } from "node:events";
 import { createRequire } from "node:module";
-import { expect, test } from "vitest";
+import { connect } from "node:net";
+import { connect as connectTls } from "node:tls";
+import { expect, onTestFinished, test } from "vitest";
 import type { WebSocket as WsClient } from "ws";
 import { start, until } from "./support/server.ts";
 
@@ -89,6 +92,35 @@ test("an upgrade on a path that has no socket is refused", async () => {
   await expect(client(`${server.at}/plain`)).rejects.toThrow(/404/);
   expect(await (await fetch(`${server.at}/plain`)).text()).toBe("plain");
 });
+
+test.each(["http", "https"])(
+  "over %s an upgrade that is no WebSocket is passed over, and the request is answered as any other",
+  async (scheme) => {
+    // Told as it happened: an app with a socket route answered 404 to Java's HttpClient and to curl --http2, whatever they asked.
+    const https = { key: "./tls/key.pem", cert: "./tls/cert.pem" };
+    const server = await start("sockets.ts", scheme === "https" ? { server: { https } } : {});
+    const to = { port: server.port, host: "127.0.0.1" };
+    const socket = scheme === "https" ? connectTls({ ...to, rejectUnauthorized: false }) : connect(to);
+    onTestFinished(() => void socket.destroy());
+    let heard = "";
+    socket.on("data", (data) => {
+      heard += data.toString();
+    });
+    const upgrade =
+      "Host: x\r\nConnection: keep-alive, Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\n";
+    socket.write(`GET /plain HTTP/1.1\r\n${upgrade}\r\n`);
+    await until(() => heard.endsWith("plain"));
+    expect(heard).toMatch(/^HTTP\/1.1 200 OK/);
+    // Its body comes in two pieces, the next request behind it; the connection is the same.
+    heard = "";
+    socket.write(`POST /said HTTP/1.1\r\n${upgrade}Content-Type: text/plain\r\nContent-Length: 5\r\n\r\nhe`);
+    socket.write("lloGET /plain HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    await once(socket, "close");
+    expect(heard).toContain('{"body":"hello","connection":"keep-alive"}');
+    expect(heard).toMatch(/HTTP\/1.1 200 OK[\s\S]*HTTP\/1.1 200 OK[\s\S]*plain$/);
+    await until(() => server.stats().active === 0);
+  },
+);
 
 test("a shutdown closes sockets with 1001", async () => {
   const server = await start("sockets.ts");

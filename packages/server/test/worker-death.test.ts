@@ -47,14 +47,26 @@ test("a thread out of memory: 502, and it is replaced", async () => {
   expect(server.stats().restarts["out-of-memory"]).toBe(1);
 });
 
-test("a thread whose Buffers have grown past memoryLimitMb finishes its requests and is replaced", async () => {
+test("a thread whose Buffers have grown past memoryLimitMb, its heap small, finishes its requests and is replaced", async () => {
   const server = await start("faults.ts", { requestHandling: { maxWorkers: 1, memoryLimitMb: 64 } });
-  const slow = fetch(`${server.at}/wait/700`, { method: "POST" });
-  await until(() => server.stats().active === 1);
+  const old = await (await fetch(`${server.at}/thread`)).text();
+  const held = fetch(`${server.at}/held-alone`);
+  await until(() => gate[0] === 1);
+  const download = await fetch(`${server.at}/slow-download`);
   expect((await fetch(`${server.at}/hoard/100`, { method: "POST" })).status).toBe(200);
+  expect(await (await fetch(`${server.at}/heap-mb`)).json()).toBeLessThan(40);
   await until(() => server.stats().restarts.memory === 1);
-  expect((await slow).status).toBe(200);
+  // Its replacement answers, while what the old one had begun goes on there.
+  const fresh = await (await fetch(`${server.at}/thread`)).text();
+  expect(fresh).not.toBe(old);
+  expect(server.stats().workers.total).toBe(2);
+  Atomics.store(gate, 1, 1);
+  expect([(await held).status, await (await held).text()]).toEqual([200, "held"]);
+  expect((await download.text()).split("\n")).toHaveLength(41);
   await until(() => server.stats().workers.total === 1);
+  expect([server.stats().kills, server.stats().rerun]).toEqual([0, 0]);
+  const access = server.lines.find((line) => line["path"] === "/held-alone");
+  expect(access).toMatchObject({ thread: old, status: 200 });
   expect(await (await fetch(`${server.at}/hoard/1`, { method: "POST" })).json()).toBe(1);
 });
 
@@ -70,10 +82,13 @@ test.each([
   expect(await (await fetch(`${server.at}/${path.replace(/\d+/, "1")}`, { method: "POST" })).json()).toBe(1);
 });
 
-test("a GET whose thread died is run again, once", async () => {
+test("a GET or HEAD whose thread died is run again, once", async () => {
   const server = await start("faults.ts");
   const lucky = await fetch(`${server.at}/exit-once`);
   expect(await lucky.text()).toBe("second time");
+  gate.fill(0);
+  const head = await fetch(`${server.at}/exit-once`, { method: "HEAD" });
+  expect([head.status, head.headers.get("content-length"), gate[RUNS as number]]).toEqual([200, "11", 2]);
   gate.fill(0);
   const unlucky = await fetch(`${server.at}/exit`);
   expect(unlucky.status).toBe(502);

@@ -56,8 +56,8 @@ export interface HostPoolOptions {
 export interface HostedPool {
   /** Starts one more worker. Returns at once. */
   spawn(): void;
-  /** Retires all, waits at most `timeoutMs`, and ends what is left. */
-  close(options: { readonly timeoutMs: number }): Promise<void>;
+  /** Retires all, waits at most `timeoutMs`, and ends what is left: resolves to how many ready workers those were. */
+  close(options: { readonly timeoutMs: number }): Promise<number>;
   readonly manager: ThreadPoolManager;
 }
 
@@ -83,6 +83,8 @@ type Member = {
   /** Ends it where it is not ready in time: what it imports, or its start(), may never end. */
   readonly deadline: NodeJS.Timeout;
   late: boolean;
+  /** It has been terminated already: its end takes as long as the native call that holds it. */
+  given: boolean;
   worker: HostedWorker | undefined;
   id: number | undefined;
 };
@@ -144,7 +146,7 @@ class HostedPoolInMain implements HostedPool {
       member.late = true;
       crew.terminate();
     }, this.#options.startTimeoutMs);
-    const member: Member = { crew, control, deadline, late: false, worker: undefined, id: undefined };
+    const member: Member = { crew, control, deadline, late: false, given: false, worker: undefined, id: undefined };
     this.#members.add(member);
     Atomics.add(this.#head, board.WORKERS, 1);
     control.on("message", (message: FromHostedAgent) => {
@@ -159,14 +161,18 @@ class HostedPoolInMain implements HostedPool {
       member.worker = {
         thread: { id: link.id, name: link.name },
         port: traffic,
-        terminate: () => crew.terminate(),
+        terminate: () => {
+          member.given = true;
+          crew.terminate();
+        },
         retire: () => control.postMessage("retire"),
       };
       this.#options.onReady(member.worker);
     });
   }
 
-  async close({ timeoutMs }: { timeoutMs: number }): Promise<void> {
+  async close({ timeoutMs }: { timeoutMs: number }): Promise<number> {
+    let ended = 0;
     for (const member of this.#members) {
       if (member.worker === undefined) member.crew.terminate();
       else member.worker.retire();
@@ -182,12 +188,16 @@ class HostedPoolInMain implements HostedPool {
         }),
       ]);
       clearTimeout(timer);
-      for (const member of [...this.#members]) member.crew.terminate();
+      for (const member of [...this.#members]) {
+        if (member.worker !== undefined && !member.given) ended++;
+        member.crew.terminate();
+      }
     }
     await this.manager.stop({ wait: false, timeoutMs: 0 });
     forgetManager(this.manager);
     // Threads in native calls end when those return; nobody waits for them.
     void this.#crew.destroy();
+    return ended;
   }
 
   #ended(member: Member, exit: ThreadExit, failure: Error | undefined): void {

@@ -94,7 +94,13 @@ function announce(startUp: StartUp, io: CommandIo): void {
 async function drain(server: ServedServer, timeoutMs: number, signal: NodeJS.Signals, io: CommandIo): Promise<void> {
   say(io, "info", `${signal}: finishing what is running, for ${timeoutMs} ms at most.`);
   try {
-    const { forced } = await server.close();
+    const begun = performance.now();
+    const closed = await server.close();
+    // Main's own: a plugin has made them, or the config file.
+    const { stopOwnManagers } = await import("@duck-ts/managers/internal");
+    const left = Math.max(0, Math.round(timeoutMs - (performance.now() - begun)));
+    const given = await stopOwnManagers({ timeoutMs: left });
+    const forced = closed.forced || given > 0;
     if (forced) say(io, "warn", `Not all was finished after ${timeoutMs} ms: what was left has been cut off.`);
     io.exit(forced ? 1 : 0);
   } catch (error) {
@@ -103,12 +109,19 @@ async function drain(server: ServedServer, timeoutMs: number, signal: NodeJS.Sig
   }
 }
 
+/** Of a ServerStateError, whose class would bring more with it than a start should wait for. */
+const CLOSED = "DUCK_SERVER_STATE";
+
 async function reload(server: ServedServer, io: CommandIo): Promise<void> {
   say(io, "info", "SIGHUP: replacing all threads by ones with fresh code.");
   try {
     await server.reload();
     say(io, "info", "Reloaded: every thread runs the fresh code.");
   } catch (error) {
+    if ((error as { code?: unknown }).code === CLOSED) {
+      say(io, "info", "The reload is given up: the server ends.");
+      return;
+    }
     say(
       io,
       "error",

@@ -7,6 +7,7 @@ import { MainHost } from "./main-host.ts";
 import type { CostClass } from "./route-cost.ts";
 import { Router } from "./router.ts";
 import type { EngineStats, RequestRecord, RestartReason } from "./stats.ts";
+import { takeOver } from "./takeover.ts";
 import type { ToWorker, WorkerData } from "./wire.ts";
 
 export interface EngineOptions extends PoolSettings {
@@ -49,8 +50,10 @@ export class Engine {
     memory: 0,
     stuck: 0,
   };
-  readonly #old = new Set<Generation>();
+  readonly #old = new Set<Version>();
   #version: Version | undefined;
+  /** The one that `#version` is taking over from: it still gets its share of the requests. */
+  #before: Version | undefined;
   #number = 0;
   #kills = 0;
   #draining = false;
@@ -65,15 +68,15 @@ export class Engine {
 
   /** Starts the first generation. @throws {WorkerStartError} when its first worker cannot start. */
   async start(app: EngineApp): Promise<void> {
-    this.#version = await this.#boot(app);
+    this.#version = await this.#boot(app, this.#options.maxWorkers);
   }
 
   /**
-   * Replaces all workers with ones that run `app`, dropping nothing that ends within `drainTimeoutMs`. Where the new one
-   * cannot start, the old one goes on.
+   * Replaces all workers with ones that run `app`, one after the other, dropping nothing that ends within `drainTimeoutMs`
+   * of its worker's turn. Where the new ones cannot start, the old ones go on.
    */
   async reload(app: EngineApp, drainTimeoutMs: number): Promise<void> {
-    const next = await this.#boot(app);
+    const next = await this.#boot(app, 1);
     if (this.#draining) {
       await next.generation.close(0);
       throw new ServerStateError("The server was closed while it reloaded.");
@@ -81,28 +84,64 @@ export class Engine {
     const before = this.#version;
     this.#version = next;
     if (before === undefined) return;
-    const { generation } = before;
-    this.#old.add(generation);
-    before.mainHost?.endEndless();
+    this.#before = before;
+    const { maxWorkers } = this.#options;
+    try {
+      await takeOver(before.generation, next.generation, maxWorkers, drainTimeoutMs, () => !this.#draining);
+    } catch (error) {
+      if (this.#draining) throw error;
+      this.#before = undefined;
+      this.#version = before;
+      // Those that are lacking; they are tried again until they are there.
+      before.generation.growTo(maxWorkers).catch(() => undefined);
+      await this.#retire(next, drainTimeoutMs);
+      throw error;
+    }
+    // Then it is the shutdown that ends both.
+    if (this.#draining) throw new ServerStateError("The server was closed while it reloaded.");
+    this.#before = undefined;
+    await this.#retire(before, drainTimeoutMs);
+  }
+
+  /** A version gets no more requests; its workers end when they have finished those they have. */
+  async #retire(version: Version, drainTimeoutMs: number): Promise<void> {
+    const { generation } = version;
+    this.#old.add(version);
+    version.mainHost?.endEndless();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, drainTimeoutMs);
     });
-    await Promise.race([generation.drained(1012), late]);
+    await Promise.race([generation.drained(this.#draining ? 1001 : 1012), late]);
     clearTimeout(timer);
     await generation.close(drainTimeoutMs);
-    this.#old.delete(generation);
+    this.#old.delete(version);
   }
 
-  get router(): Router<MainRoute> {
-    return this.#current.router;
+  /**
+   * The route for a request. While one version takes over from another, of the one that is less busy; what only one of them
+   * has is that one's. Sockets and what runs on main are the new one's: they would not outlast the old.
+   */
+  find(method: string, url: string): MainRoute | undefined {
+    const { router, generation } = this.#current;
+    const route = router.find(method, url);
+    const before = this.#before;
+    if (before === undefined) return route;
+    const other = before.router.find(method, url);
+    if (route === undefined || other === undefined) return route ?? other;
+    if (route.info.kind === "websocket" || route.info.run === "main") return route;
+    return before.generation.pressure < generation.pressure ? other : route;
+  }
+  /** The methods that a path has. */
+  allowed(url: string): string[] {
+    return this.#current.router.allowed(url);
   }
   get draining(): boolean {
     return this.#draining;
   }
   /** Three starts of threads in a row have failed. */
   get failing(): boolean {
-    return this.#current.generation.failing;
+    return this.#before === undefined && this.#current.generation.failing;
   }
   /** Has the app WebSocket routes? */
   get hasSockets(): boolean {
@@ -110,7 +149,7 @@ export class Engine {
   }
   /** Takes a request in; its answer goes to its sink. */
   submit(request: InFlight): void {
-    const version = this.#current;
+    const version = this.#versionOf(request) ?? this.#current;
     if (request.route.info.run === "main" && version.mainHost !== undefined) {
       version.mainHost.run(request);
       return;
@@ -123,17 +162,17 @@ export class Engine {
   clientGone(request: InFlight): void {
     if (request.stage === "settled") return;
     if (request.route.info.run === "main") {
-      this.#current.mainHost?.abort(request);
+      this.#versionOf(request)?.mainHost?.abort(request);
       request.stage = "settled";
       this.#onSettled(request, 499, "client-gone");
       return;
     }
-    this.#generationOf(request).dispatcher.clientGone(request);
+    (this.#versionOf(request) ?? this.#current).generation.dispatcher.clientGone(request);
   }
 
   /** Something of a client's for the worker that holds its socket. */
   toSocket(request: InFlight, message: ToWorker): void {
-    this.#generationOf(request).dispatcher.toSocket(request, message);
+    (this.#versionOf(request) ?? this.#current).generation.dispatcher.toSocket(request, message);
   }
 
   /** A request was answered before it got here, by main itself. */
@@ -150,14 +189,14 @@ export class Engine {
   /** Takes no more; resolves when nothing runs any more. */
   async drained(): Promise<void> {
     this.#draining = true;
-    this.#version?.mainHost?.endEndless();
-    await Promise.all([...this.#generations()].map((generation) => generation.drained(1001)));
+    for (const { mainHost } of this.#versions()) mainHost?.endEndless();
+    await Promise.all([...this.#versions()].map(({ generation }) => generation.drained(1001)));
   }
 
   /** Ends all workers. Resolves to how many had to be terminated. */
   async close(timeoutMs: number): Promise<number> {
     this.#draining = true;
-    const counts = await Promise.all([...this.#generations()].map((generation) => generation.close(timeoutMs)));
+    const counts = await Promise.all([...this.#versions()].map(({ generation }) => generation.close(timeoutMs)));
     return counts.reduce((sum, count) => sum + count, 0);
   }
 
@@ -172,14 +211,15 @@ export class Engine {
   stats(): EngineStats {
     const { generation } = this.#current;
     let [ready, blocked, sidelined, total, queued, active, takenBack, rerun] = [0, 0, 0, 0, 0, 0, 0, 0];
-    for (const one of this.#generations()) {
+    for (const version of this.#versions()) {
+      const one = version.generation;
       total += one.workers.size + one.startingCount;
       queued += one.dispatcher.queue.length;
       active += one.dispatcher.custody.active;
       takenBack += one.dispatcher.custody.takenBack;
       rerun += one.dispatcher.custody.rerun;
       for (const link of one.workers) {
-        if (link.state === "ready" && one === generation) ready++;
+        if (link.state === "ready" && !this.#old.has(version)) ready++;
         if (link.blocked) blocked++;
         if (link.state === "sidelined") sidelined++;
       }
@@ -203,7 +243,7 @@ export class Engine {
       rerun,
       generation: this.#number,
       draining: this.#draining,
-      ready: ready > 0 && !this.#draining && !generation.failing,
+      ready: ready > 0 && !this.#draining && !this.failing,
     };
   }
 
@@ -212,17 +252,21 @@ export class Engine {
     return this.#version;
   }
 
-  #generationOf(request: InFlight): Generation {
-    for (const generation of this.#old) if (generation.routes[request.route.index] === request.route) return generation;
-    return this.#current.generation;
+  #versionOf(request: InFlight): Version | undefined {
+    const { route } = request;
+    const current = this.#version;
+    if (current?.generation.routes[route.index] === route) return current;
+    for (const version of this.#versions()) if (version.generation.routes[route.index] === route) return version;
+    return undefined;
   }
 
-  *#generations(): Generator<Generation> {
-    if (this.#version !== undefined) yield this.#version.generation;
+  *#versions(): Generator<Version> {
+    if (this.#version !== undefined) yield this.#version;
+    if (this.#before !== undefined) yield this.#before;
     yield* this.#old;
   }
 
-  async #boot(app: EngineApp): Promise<Version> {
+  async #boot(app: EngineApp, workers: number): Promise<Version> {
     const number = ++this.#number;
     const workerData: WorkerData = { ...this.#options.workerData, app: app.app, plugins: app.plugins };
     const generation = new Generation({
@@ -236,7 +280,7 @@ export class Engine {
       idOf: this.idOf,
     });
     try {
-      await generation.start();
+      await generation.start(workers);
     } catch (error) {
       await generation.close(0);
       throw error;

@@ -1,8 +1,8 @@
 /**
- * One version of the app on its threads: starts them, replaces them, lets go of them. A reload makes a second generation
- * and drains the first.
+ * One version of the app on its threads: starts them, replaces them, lets go of them. A reload makes a second generation,
+ * which grows while the first one shrinks (takeover.ts).
  */
-import { RouteTableMismatchError } from "../errors.ts";
+import { RouteTableMismatchError, WorkerStartError } from "../errors.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { GenerationOptions } from "./generation-options.ts";
 import type { HostedPool, HostedWorker, WorkerExit } from "./host-pool.ts";
@@ -30,13 +30,20 @@ export class Generation {
   #removals!: Removals;
   #watchdog: Watchdog | undefined;
   #infos: readonly RouteInfo[] | undefined;
+  /** How many workers there shall be. */
+  #target: number;
+  #grown: { resolve(): void; reject(error: Error): void } | undefined;
+  /** Those that are waited for to be gone. */
+  readonly #parting = new Map<WorkerLink, () => void>();
   #draining = false;
   #closing = false;
-  #idle: (() => void) | undefined;
+  #idle: (() => void)[] = [];
+  #closed: Promise<number> | undefined;
   readonly #links = new Map<HostedWorker, WorkerLink>();
 
   constructor(options: GenerationOptions) {
     this.#options = options;
+    this.#target = options.maxWorkers;
     // Only a backstop: the watchdog and the vitals are to act long before.
     const heapMb = options.memoryLimitMb * 2 + 256;
     this.#pool = options.hostPool({
@@ -71,11 +78,65 @@ export class Generation {
     return this.#starts.failing;
   }
 
-  /** Resolves when the first worker is ready and the routes are known. @throws {WorkerStartError} when it cannot start. */
-  async start(): Promise<void> {
+  /** What there is to do for each worker that could begin something now; infinite where all are held. */
+  get pressure(): number {
+    let free = 0;
+    let work = this.dispatcher.queue.length;
+    for (const link of this.dispatcher.links) {
+      if (!link.usable || link.exclusive > 0) continue;
+      free++;
+      work += link.count - link.awaiting;
+    }
+    return free === 0 ? Number.POSITIVE_INFINITY : (work + 1) / free;
+  }
+
+  /**
+   * Resolves when the first worker is ready and the routes are known; so many follow it.
+   * @throws {WorkerStartError} when it cannot start.
+   */
+  async start(target: number = this.#options.maxWorkers): Promise<void> {
+    this.#target = target;
     await this.#starts.first();
     // The server is to listen first: the other threads' start would take the cores that this needs.
     this.#starts.ensure(this.#options.number === 1 ? OTHERS_AFTER_MS : 0);
+  }
+
+  /** Resolves when so many workers are ready. @throws {WorkerStartError} when they cannot start, three times in a row. */
+  growTo(target: number): Promise<void> {
+    this.#target = target;
+    this.#starts.ensure();
+    return new Promise((resolve, reject) => {
+      this.#grown = { resolve, reject };
+      this.#checkGrown();
+    });
+  }
+
+  /**
+   * Lets go of what is more than that: those finish their requests first, what they have not begun goes to the others.
+   * Resolves when their threads have ended, by themselves or, after `timeoutMs`, by force.
+   */
+  async shrinkTo(target: number, timeoutMs: number): Promise<void> {
+    this.#target = target;
+    const ready = [...this.workers].filter((link) => link.state === "ready");
+    // The least busy first: the others have the more time.
+    ready.sort((a, b) => Number(a.blocked) - Number(b.blocked) || a.count - b.count);
+    const leaving = ready.slice(0, Math.max(0, ready.length - target));
+    await Promise.all(leaving.map((link) => this.#part(link, timeoutMs)));
+  }
+
+  async #part(link: WorkerLink, timeoutMs: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const gone = new Promise<void>((resolve) => void this.#parting.set(link, resolve));
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, timeoutMs);
+    });
+    this.#removals.drain(link, "reload");
+    await Promise.race([gone, late]);
+    clearTimeout(timer);
+    if (!this.#parting.delete(link)) return;
+    // Its requests have had their time; or it has none, and its managers, or its onWorkerStop, have had theirs.
+    if (link.state !== "dead") this.#forget(link, 503, "The server has new code.", "draining");
+    link.hosted.terminate();
   }
 
   /** A request has been taken in. */
@@ -91,15 +152,22 @@ export class Generation {
       socketCode === 1001 ? "The server is shutting down" : "The server has new code",
     );
     return new Promise((resolve) => {
-      this.#idle = resolve;
+      this.#idle.push(resolve);
       this.#checkIdle();
     });
   }
 
   /** Ends everything that is left: whoever is idle is let go of in good order, the others are terminated. */
-  async close(timeoutMs: number): Promise<number> {
+  close(timeoutMs: number): Promise<number> {
+    // A shutdown may come while a reload closes it.
+    this.#closed ??= this.#close(timeoutMs);
+    return this.#closed;
+  }
+
+  async #close(timeoutMs: number): Promise<number> {
     this.#closing = true;
     this.#starts.stop();
+    this.#checkGrown();
     let terminated = 0;
     for (const link of [...this.workers]) {
       if (link.count > 0) {
@@ -114,13 +182,12 @@ export class Generation {
     // What was to be run again has no thread to run on any more. (Undefined where no worker ever was ready.)
     (this.dispatcher as Dispatcher | undefined)?.refuseAll("The server is shutting down.");
     this.#watchdog?.stop();
-    await this.#pool.close({ timeoutMs });
-    return terminated;
+    return terminated + (await this.#pool.close({ timeoutMs }));
   }
 
   /** How many workers there shall be; while draining, one for whatever still waits. */
   get #wanted(): number {
-    return this.#draining ? Math.min(1, this.dispatcher.queue.length) : this.#options.maxWorkers;
+    return this.#draining ? Math.min(1, this.dispatcher.queue.length) : this.#target;
   }
 
   #onReady(hosted: HostedWorker): void {
@@ -155,6 +222,7 @@ export class Generation {
       return;
     }
     this.dispatcher.add(link);
+    this.#checkGrown();
   }
 
   #learnRoutes(infos: readonly RouteInfo[]): void {
@@ -175,7 +243,7 @@ export class Generation {
       settings: this.#options,
       dispatcher: this.dispatcher,
       workers: this.workers,
-      full: () => this.readyCount >= this.#options.maxWorkers || this.#closing || this.#draining,
+      full: () => this.readyCount >= this.#target || this.#closing || this.#draining,
       forget: (link, status, detail, outcome) => this.#forget(link, status, detail, outcome),
       onRemoved: () => {
         this.#starts.ensure();
@@ -195,9 +263,12 @@ export class Generation {
     const link = hosted === undefined ? undefined : this.#links.get(hosted);
     if (link === undefined) {
       this.#starts.failed(exit);
+      this.#checkGrown(exit.error);
       this.#checkIdle();
       return;
     }
+    this.#parting.get(link)?.();
+    this.#parting.delete(link);
     this.#links.delete(link.hosted);
     if (link.state === "dead") return;
     const retired = link.state === "draining" && link.count === 0;
@@ -234,11 +305,23 @@ export class Generation {
     this.workers.delete(link);
   }
 
+  #checkGrown(cause?: Error): void {
+    if (this.#grown === undefined) return;
+    const { resolve, reject } = this.#grown;
+    if (this.#closing || this.readyCount >= this.#target) resolve();
+    else if (this.failing)
+      reject(
+        new WorkerStartError(`Its threads cannot start: ${cause?.message ?? "they end before they are ready"}`, {
+          cause,
+        }),
+      );
+    else return;
+    this.#grown = undefined;
+  }
+
   #checkIdle(): void {
-    if (this.#idle === undefined) return;
+    if (this.#idle.length === 0) return;
     if (this.dispatcher.custody.active > this.dispatcher.custody.abandoned || this.dispatcher.queue.length > 0) return;
-    const idle = this.#idle;
-    this.#idle = undefined;
-    idle();
+    for (const idle of this.#idle.splice(0)) idle();
   }
 }

@@ -35,7 +35,8 @@ export interface HostPoolOptions {
 }
 export interface HostedPool {
   spawn(): void;
-  close(options: { timeoutMs: number }): Promise<void>;
+  /** Retires all, ends at `timeoutMs` what is left, and resolves to how many ready ones those were. */
+  close(options: { timeoutMs: number }): Promise<number>;
 }
 /** Makes a pool; the managers' in production, a fake in tests of the dispatcher. */
 export type HostPool = (options: HostPoolOptions) => HostedPool;

@@ -109,6 +109,8 @@ export class InFlight {
   /** Pieces of the answer taken and not yet credited. */
   owed = 0;
   stalled = false;
+  /** Pieces of the answer that are on main and wait for their turn to be written. */
+  piecesWaiting = 0;
   /** Of a streamed answer. */
   status = 0;
   /** Sends the body on while it comes in. */

@@ -76,6 +76,8 @@ export interface WorkerData {
   readonly logLevel: LogLevel;
   /** In front of the numbers that main makes request ids of. */
   readonly idPrefix: string;
+  /** How long the thread's managers may take to finish what they have, once it has no requests any more. */
+  readonly stopTimeoutMs: number;
   readonly defaults: { readonly timeoutMs: number; readonly bodyLimitBytes: number };
 }
 

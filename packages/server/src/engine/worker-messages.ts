@@ -3,7 +3,7 @@ import type { Answers } from "./answers.ts";
 import type { Custody } from "./custody.ts";
 import { costOf, isAsync, REPLY_FIELDS } from "./envelope.ts";
 import type { InFlight, SocketSink } from "./in-flight.ts";
-import { passOn } from "./stream-out.ts";
+import { behindPieces, passOn } from "./stream-out.ts";
 import type { FromWorker } from "./wire.ts";
 import type { WorkerLink } from "./worker-link.ts";
 
@@ -48,13 +48,9 @@ export class WorkerMessages {
         return;
       }
       case "stream-end": {
-        const request = this.#custody.release(link, message.slot);
-        if (request !== undefined && request.stage === "streaming") {
-          if (message.failed) request.sink.destroy();
-          else request.sink.end();
-          this.#answers.settle(request, request.status, message.failed ? "broken-off" : "answered");
-        }
-        this.#onReleased(link);
+        const request = link.requests[message.slot];
+        if (request === undefined) this.#onReleased(link);
+        else behindPieces(link, request, () => this.#streamEnd(link, request, message.failed));
         return;
       }
       case "body-credit":
@@ -96,6 +92,17 @@ export class WorkerMessages {
     request.stage = "streaming";
     request.deadline = Number.POSITIVE_INFINITY;
     socket.open();
+  }
+
+  #streamEnd(link: WorkerLink, request: InFlight, failed: boolean): void {
+    // Its thread may have died since it said so.
+    if (link.requests[request.slot] === request) this.#custody.release(link, request.slot);
+    if (request.stage === "streaming") {
+      if (failed) request.sink.destroy();
+      else request.sink.end();
+      this.#answers.settle(request, request.status, failed ? "broken-off" : "answered");
+    }
+    this.#onReleased(link);
   }
 
   #replies(link: WorkerLink, batch: readonly unknown[]): void {

@@ -43,6 +43,15 @@ export async function start(context: {
     async stop(): Promise<void> {
       vitals.stop();
       await app.stop();
+      const { stopTimeoutMs } = data;
+      // Not before: a thread starts from few files.
+      const { stopOwnManagers } = await import("@duck-ts/managers/internal");
+      const given = await stopOwnManagers({ timeoutMs: stopTimeoutMs });
+      if (given === 0) return;
+      log.warn(
+        { tasks: given },
+        `Tasks of managers were given up: not finished ${stopTimeoutMs} ms after the thread that owns them had ended.`,
+      );
     },
   };
 }

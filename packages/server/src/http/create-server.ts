@@ -103,6 +103,7 @@ export async function createServer(config: DuckConfig, options: CreateServerOpti
       development: resolved.development,
       logLevel: resolved.log.level,
       idPrefix: `${randomBytes(6).toString("base64url")}-`,
+      stopTimeoutMs: settings.shutdownTimeoutMs,
       defaults: { timeoutMs: requestHandling.timeoutMs, bodyLimitBytes: settings.bodyLimitBytes },
     },
     log: logger,
@@ -142,7 +143,7 @@ async function assemble(
     config,
     logger,
     gate,
-    allowed: (url) => engine.router.allowed(url),
+    allowed: (url) => engine.allowed(url),
     newId,
   });
   const { fastify } = app;
@@ -175,7 +176,7 @@ async function assemble(
     settings: management,
     source,
     metrics,
-    appHas: (path) => engine.router.find("GET", path)?.info.kind === "http",
+    appHas: (path) => engine.find("GET", path)?.info.kind === "http",
   });
   await app.open();
   await attachSockets(app.server, engine, gate);

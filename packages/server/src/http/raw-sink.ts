@@ -6,8 +6,13 @@ import { bodyBehind, responseHeaders, takeHeader } from "./header-lines.ts";
 import { breakOff, cutWhenStalled } from "./http2-request.ts";
 import type { ServerPhase } from "./server-phase.ts";
 
-/** So much of a streamed answer may wait for its client here, beside the pieces on their way. */
+/**
+ * So much of a streamed answer may wait for its client here, beside the pieces on their way; and of all of them together,
+ * as long as each has the least. It is what one client can have the kernel take in one go, while nobody else is served.
+ */
 const MOST_BUFFERED_BYTES = 512 * 1024;
+const LEAST_BUFFERED_BYTES = 64 * 1024;
+const ALL_BUFFERED_BYTES = 16 * 1024 * 1024;
 
 export class RawSink implements ReplySink {
   readonly #response: ServerResponse;
@@ -49,12 +54,15 @@ export class RawSink implements ReplySink {
     if (this.#phase.draining) this.#response.shouldKeepAlive = false;
     this.#response.writeHead(status, responseHeaders(this.#response.req, contentType, headers));
     this.#response.flushHeaders();
+    const phase = this.#phase;
+    phase.streams++;
+    this.#response.once("close", () => void phase.streams--);
   }
 
   write(chunk: string | Uint8Array, onDrain: () => void): boolean {
     if (this.#response.destroyed) return true;
     // More than Node's own high-water mark, so that the next pieces come while these leave.
-    if (this.#response.write(chunk) || this.#response.writableLength < MOST_BUFFERED_BYTES) return true;
+    if (this.#response.write(chunk) || this.#response.writableLength < this.#mostBuffered) return true;
     if (this.#drain === undefined) {
       this.#response.on("drain", () => {
         cutWhenStalled(this.#response, 0);
@@ -68,6 +76,11 @@ export class RawSink implements ReplySink {
 
   end(): void {
     this.#response.end();
+  }
+
+  get #mostBuffered(): number {
+    const share = ALL_BUFFERED_BYTES / this.#phase.streams;
+    return Math.max(LEAST_BUFFERED_BYTES, Math.min(MOST_BUFFERED_BYTES, share));
   }
 
   destroy(): void {

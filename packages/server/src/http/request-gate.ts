@@ -37,6 +37,7 @@ export interface RequestGateOptions {
 
 export class RequestGate implements ServerPhase {
   readonly stallTimeoutMs: number;
+  streams = 0;
   readonly #requestTimeoutMs: number;
   readonly #engine: Engine;
   readonly #forwarded: RequestGateOptions["forwarded"];
@@ -58,12 +59,12 @@ export class RequestGate implements ServerPhase {
 
   /** Is it one fetch function that takes every path? */
   get isFetchApp(): boolean {
-    return this.#engine.router.find("GET", "/")?.info.kind === "fetch";
+    return this.#engine.find("GET", "/")?.info.kind === "fetch";
   }
 
   /** The route of a request, if the app has one. */
   find(method: string, url: string): MainRoute | undefined {
-    const route = this.#engine.router.find(method, url);
+    const route = this.#engine.find(method, url);
     return route?.info.kind === "websocket" ? undefined : route;
   }
 

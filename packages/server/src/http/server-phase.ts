@@ -4,4 +4,6 @@ export interface ServerPhase {
   readonly draining: boolean;
   /** How long a client may take none of its answer; 0 for ever. */
   readonly stallTimeoutMs: number;
+  /** Streamed answers that are under way, which share the room there is for them. */
+  streams: number;
 }

@@ -7,6 +7,7 @@ import { CONTENT_TYPES, type ContentType } from "../app/encode-reply.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { InFlight, MainRoute, ReplySink, SocketSink } from "../engine/in-flight.ts";
 import { whyRefused } from "./hygiene.ts";
+import { answerWithout } from "./other-upgrades.ts";
 import type { RequestGate } from "./request-gate.ts";
 
 const DEFAULT_MESSAGE_BYTES = 1024 * 1024;
@@ -32,12 +33,13 @@ export async function attachSockets(server: Server, engine: Engine, gate: Reques
   const { WebSocketServer } = await import("ws");
   const byLimit = new Map<number, WebSocketServer>();
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const route = engine.router.find("GET", request.url ?? "/");
+    const isWebSocket = request.headers.upgrade?.toLowerCase() === "websocket";
+    if (!isWebSocket && server.listenerCount("upgrade") === 1) return answerWithout(server, request, socket, head);
+    const route = engine.find("GET", request.url ?? "/");
     if (route === undefined || route.info.kind !== "websocket") {
       if (server.listenerCount("upgrade") === 1) refuse(socket, 404);
       return;
     }
-    const isWebSocket = request.headers.upgrade?.toLowerCase() === "websocket";
     if (!isWebSocket || whyRefused(request) !== undefined) return refuse(socket, 400);
     if (engine.draining) return refuse(socket, 503);
     const limit = route.info.maxMessageBytes ?? DEFAULT_MESSAGE_BYTES;

@@ -62,8 +62,9 @@ export function fakeHostPool(scripts: readonly Script[]): FakeHostPool {
         port2.postMessage({ type: "hello", routes, slots: new Slots().buffer });
       });
     },
-    async close(): Promise<void> {
+    async close(): Promise<number> {
       for (const port of ports) port.close();
+      return 0;
     },
   });
   Object.defineProperty(make, "spawned", { get: () => spawned });

@@ -41,6 +41,10 @@ export class BodySource {
     );
   }
 
+  /** Why it never will be complete. */
+  get error(): Error | undefined {
+    return this.#error;
+  }
   push(chunks: readonly Uint8Array[]): void {
     if (this.#cancelled) {
       this.#credit(chunks.length);

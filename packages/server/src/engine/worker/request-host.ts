@@ -267,7 +267,7 @@ export class RequestHost {
       }
     }
     const status = statusOf(cause);
-    if (status >= 500)
+    if (status >= 500 && !ctx.isNews(cause))
       log.error({ err: cause, requestId: ctx.id, method: ctx.method, url: ctx.url }, "A handler failed");
     const headers = HttpError.is(cause) && cause.headers !== undefined ? Object.entries(cause.headers).flat() : [];
     let lines: string | null = null;
