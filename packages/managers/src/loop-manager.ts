@@ -9,9 +9,9 @@ import {
 } from "@duck-ts/runtime";
 import {
   encodeError,
-  futureInternals,
   line,
   newAnswerRing,
+  openTasks,
   ownDoorbell,
   Submitter,
   threadFromLinks,
@@ -45,8 +45,6 @@ export interface LoopHandle {
 export class LoopManager extends Manager implements WorkerNews {
   #submitter: Submitter | undefined;
   #thread: ThreadInfo | null = null;
-  /** Tasks that the loop has, each with its place in the order of the direct port; -1: it cannot be sent again. */
-  readonly #sent = new Map<TaskFuture<unknown>, number>();
   /** How many tasks went over the direct port, and what its three parties count. */
   #order = 0;
   #words = board.newPortWords();
@@ -105,14 +103,12 @@ export class LoopManager extends Manager implements WorkerNews {
       if (port !== undefined) {
         port.send(encoded);
         this.#order += 1;
-        this.#sent.set(future, encoded.transfer.length === 0 ? this.#order : -1);
+        this.#carry(future, encoded.transfer.length === 0 ? this.#order : -1);
         if (!encoded.copied) future.sent = encoded;
         Atomics.add(this.#words, board.PORT_SENT, 1);
         if (this.#thread !== null) future.assign(this.#thread);
-        if (options.timeoutMs !== undefined) {
+        if (options.timeoutMs !== undefined)
           tell({ op: "watch", key: this.key, callId: future.callId, timeoutMs: options.timeoutMs });
-          futureInternals.whenSettled(future, () => this.#sent.delete(future)); // past its time it may never be answered
-        }
       } else {
         tell({
           op: "submit",
@@ -120,8 +116,7 @@ export class LoopManager extends Manager implements WorkerNews {
           tasks: [{ message: encoded.message, timeoutMs: options.timeoutMs, moved: false }],
         });
         listenForWorkers(this.key, this);
-        this.#sent.set(future, -1);
-        futureInternals.whenSettled(future, () => this.#sent.delete(future));
+        this.#carry(future, -1);
       }
     } catch (error) {
       this.#uncount();
@@ -168,7 +163,7 @@ export class LoopManager extends Manager implements WorkerNews {
   /** @internal The loop's thread is up. */
   up(event: Extract<FromService, { op: "up" }>): void {
     this.#thread = threadFromLinks(event.links);
-    for (const future of this.#sent.keys()) future.assign(this.#thread);
+    for (const future of this.#carried()) future.assign(this.#thread);
   }
 
   /** @internal The loop's thread has ended: what it had is lost. */
@@ -184,11 +179,8 @@ export class LoopManager extends Manager implements WorkerNews {
     this.#words = board.newPortWords();
     Atomics.sub(this.head, board.OUTSTANDING, unseen);
     const name = event.links[0]?.name ?? this.label;
-    const sent = [...this.#sent];
-    this.#sent.clear();
-    for (const [future, order] of sent) {
-      if (future.done) continue; // cancelled, or its time was over
-      if (order > begun) {
+    for (const future of this.#carried()) {
+      if (future.carriedAs > begun) {
         if (this.isRunning()) this.#again(future);
         else future.fail(new TaskCancelledError("The task was cancelled: its loop was stopped before it began."));
         continue;
@@ -210,7 +202,6 @@ export class LoopManager extends Manager implements WorkerNews {
 
   protected override cancelled(future: TaskFuture<unknown>, reason: unknown): void {
     this.flush();
-    this.#sent.delete(future);
     tell({
       op: "cancel",
       key: this.key,
@@ -242,8 +233,19 @@ export class LoopManager extends Manager implements WorkerNews {
     const port = this.#connect() as Submitter;
     port.send(encoded);
     this.#order += 1;
-    this.#sent.set(future, this.#order);
+    this.#carry(future, this.#order);
     Atomics.add(this.#words, board.PORT_SENT, 1);
+  }
+
+  /** The loop has it. `order`: its place in the order of the direct port; -1: it cannot be sent again. */
+  #carry(future: TaskFuture<unknown>, order: number): void {
+    future.carrier = this;
+    future.carriedAs = order;
+  }
+
+  /** The tasks that the loop has. */
+  #carried(): TaskFuture<unknown>[] {
+    return [...openTasks()].filter((future) => future.carrier === this);
   }
 
   #uncount(): void {
@@ -257,7 +259,6 @@ export class LoopManager extends Manager implements WorkerNews {
     listenForWorkers(this.key, this);
     const answers = newAnswerRing();
     this.#submitter = new Submitter(port1, answers, (future) => {
-      this.#sent.delete(future);
       if (this.#thread !== null) future.assign(this.#thread);
     });
     tell({ op: "connect", key: this.key, port: port2, bell: ownDoorbell(), answers, words: this.#words }, [port2]);

@@ -23,6 +23,18 @@ import type { Introduction, Kind, ManagerId, Started, StopReport } from "./proto
 import { ask, askAsync, tell } from "./service-client.ts";
 import { managerLabel } from "./supervisor/records.ts";
 
+const onBehalf: { of: ((...args: never[]) => unknown) | undefined } = { of: undefined };
+
+/** Submits for a method that the user called: the future keeps where that was, and holds none of what is in between. */
+export function submitFor<T>(caller: (...args: never[]) => unknown, submit: () => T): T {
+  onBehalf.of = caller;
+  try {
+    return submit();
+  } finally {
+    onBehalf.of = undefined;
+  }
+}
+
 /** What the two managers have in common: identity, state, the guard, submitting and stopping. */
 export abstract class Manager {
   readonly #intro: Introduction;
@@ -185,7 +197,7 @@ export abstract class Manager {
     submitter: (...args: never[]) => unknown,
   ): TaskFuture<unknown> {
     const settings = this.#futureOptions(this.started(), options.logException ?? true);
-    const future = new TaskFuture<unknown>(settings, call, submitter);
+    const future = new TaskFuture<unknown>(settings, call, onBehalf.of ?? submitter);
     if (options.timeoutMs !== undefined || options.signal !== undefined) future.endsByItself();
     if (options.timeoutMs !== undefined)
       futureInternals.whenSettled(future, () => tell({ op: "done", key: this.key, callId: future.callId }));

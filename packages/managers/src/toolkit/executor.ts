@@ -1,5 +1,6 @@
 /** Where a threaded function runs, and how its caller's options reach that place. */
 import type { Task, TaskCall, TaskFuture } from "@duck-ts/runtime";
+import { submitFor } from "../manager.ts";
 import type { SubmitOptions } from "../options.ts";
 import { currentPool } from "./current-pool.ts";
 import { submitSeparate } from "./submit-separate.ts";
@@ -84,5 +85,6 @@ export function placeWith(
 /** Runs the call there. `caller`: whose frames the error's stack leaves out. */
 export function submitTo<R>(place: Place, call: TaskCall<R>, caller: (...args: never[]) => unknown): TaskFuture<R> {
   if (place.separate) return submitSeparate(call, place.options, caller);
-  return (place.executor ?? currentPool()).submitTask(call, place.submit);
+  const executor = place.executor ?? currentPool();
+  return submitFor(caller, () => executor.submitTask(call, place.submit));
 }

@@ -34,8 +34,10 @@ export interface Drainable {
   readonly fromSupervisor?: boolean;
 }
 
+let own: Mailboxes | undefined;
+
 function mailboxes(): Mailboxes {
-  return threadWide("mailboxes", () => ({
+  own ??= threadWide<Mailboxes>("mailboxes", () => ({
     bell: new Int32Array(new SharedArrayBuffer(8)),
     ports: new Set(),
     depth: 0,
@@ -44,6 +46,7 @@ function mailboxes(): Mailboxes {
     due: new Set(),
     look: undefined,
   }));
+  return own;
 }
 
 /** This thread's own bell, to be given to whoever will post to it. */
@@ -182,20 +185,19 @@ function takeUntil(done: () => boolean, heard: number): boolean {
   return false;
 }
 
-const forbidden = (): { why: string | undefined } => threadWide("blocking-forbidden", () => ({ why: undefined }));
+const forbidden: { why: string | undefined } = threadWide("blocking-forbidden", () => ({ why: undefined }));
 
 /** From now on `result()` throws `BlockingNotAllowedError` in this thread, giving `why`. Returns the way to allow it again. */
 export function forbidBlocking(why: string): () => void {
-  const own = forbidden();
-  own.why = why;
+  forbidden.why = why;
   return () => {
-    if (own.why === why) own.why = undefined;
+    if (forbidden.why === why) forbidden.why = undefined;
   };
 }
 
 /** Why this thread must not block, if it must not. */
 export function blockingForbidden(): string | undefined {
-  return forbidden().why;
+  return forbidden.why;
 }
 
 /** The name that messages about blocking use for this thread. */

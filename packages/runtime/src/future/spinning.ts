@@ -29,19 +29,23 @@ type Account = { credit: number; pause: number; nextPause: number; readonly leas
 /** `waiting`: for an answer, in a thread that would block. `lingering`: for the next task, in one that has just answered. */
 type Reason = keyof typeof SPIN_MS;
 
-const accounts = (): Record<Reason, Account> =>
-  threadWide("spin-accounts", () => {
+let own: Record<Reason, Account> | undefined;
+
+function accountOf(reason: Reason): Account {
+  own ??= threadWide("spin-accounts", () => {
     const leases = Math.min(availableParallelism() - 1, MOST_LEASES);
     const open = (): Account => ({ credit: MISS_COST, pause: 0, nextPause: FIRST_PAUSE, leases });
     return { waiting: open(), lingering: open() };
   });
+  return own[reason];
+}
 
 /** Whether looking has paid of late, or is due for another try. Asked once for each {@link spinOn}. */
 export function paysToSpin(reason: Reason): boolean {
-  const own = accounts()[reason];
-  if (own.leases < 1) return false;
-  if (own.pause === 0) return true;
-  own.pause -= 1;
+  const account = accountOf(reason);
+  if (account.leases < 1) return false;
+  if (account.pause === 0) return true;
+  account.pause -= 1;
   return false;
 }
 
@@ -58,9 +62,9 @@ export function spinOn(
   from: number,
   until: number,
 ): boolean {
-  const own = accounts()[reason];
+  const account = accountOf(reason);
   const shared = rootShared().words;
-  const lease = SPIN_LEASES + (threadId % own.leases);
+  const lease = SPIN_LEASES + (threadId % account.leases);
   const held = Atomics.load(shared, lease);
   const now = Math.floor(from) & 0x3fffffff;
   if (held !== 0 && now >= held - LEASE_MS && now < held) return false;
@@ -72,14 +76,14 @@ export function spinOn(
   } while (!rung && performance.now() < end);
   Atomics.store(shared, lease, 0);
   if (rung) {
-    if (own.credit < MOST_CREDIT) own.credit += 1;
-    else own.nextPause = FIRST_PAUSE;
+    if (account.credit < MOST_CREDIT) account.credit += 1;
+    else account.nextPause = FIRST_PAUSE;
   } else {
-    own.credit -= MISS_COST;
-    if (own.credit <= 0) {
-      own.credit = MISS_COST; // for one more try
-      own.pause = own.nextPause;
-      own.nextPause = Math.min(own.nextPause * 2, LONGEST_PAUSE);
+    account.credit -= MISS_COST;
+    if (account.credit <= 0) {
+      account.credit = MISS_COST; // for one more try
+      account.pause = account.nextPause;
+      account.nextPause = Math.min(account.nextPause * 2, LONGEST_PAUSE);
     }
   }
   return rung;

@@ -9,6 +9,9 @@ export type Outcome<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly thrown: unknown; readonly cancelled: boolean };
 
+/** A microtask by way of a promise costs less than half of what queueMicrotask() does. */
+const settled = Promise.resolve();
+
 /** Before a blocking wait is reported to the supervisor, which looks for a deadlock. Answers are usually there long before. */
 const PATIENCE_MS = 3;
 
@@ -135,6 +138,11 @@ export class SyncFuture<T> implements PromiseLike<T> {
       : { on: "future", id: this.#shared.id, label: `a SyncFuture (${this.#shared.id})` };
   }
 
+  /** Whether another thread is to answer. */
+  protected isAnswered(): boolean {
+    return this.#shared !== undefined;
+  }
+
   /** Called before blocking: the way for a subclass to end the wait at once, or to throw a DeadlockError. */
   protected beforeBlocking(): void {
     if (this.#onOwnLoop) {
@@ -174,8 +182,8 @@ export class SyncFuture<T> implements PromiseLike<T> {
     const forbidden = blockingForbidden();
     if (forbidden !== undefined) throw new BlockingNotAllowedError(threadLabel(), forbidden);
     this.beforeBlocking();
-    const target = this.waitTarget();
-    if (target === undefined && timeoutMs === undefined) {
+    const isAnswered = this.isAnswered();
+    if (!isAnswered && timeoutMs === undefined) {
       throw new DeadlockError(
         [`thread "${threadLabel()}" waits for a SyncFuture that no other thread has, so nobody is left to settle it`],
         "Pass the future to the task that settles it before waiting, or await it.",
@@ -183,18 +191,14 @@ export class SyncFuture<T> implements PromiseLike<T> {
     }
     const deadline = timeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs;
     let report: ReturnType<typeof beginWait> | undefined;
-    const done = (): boolean => this.#outcome !== undefined || report?.deadlock !== undefined;
     blockUntil({
-      done,
+      done: () => this.#outcome !== undefined || report?.deadlock !== undefined,
       deadline,
       patienceMs: PATIENCE_MS,
-      ...(target === undefined
-        ? {}
-        : {
-            onPatienceLost: () => {
-              report = beginWait(target, true, timeoutMs !== undefined);
-            },
-          }),
+      onPatienceLost: () => {
+        const target = isAnswered ? this.waitTarget() : undefined;
+        if (target !== undefined) report = beginWait(target, true, timeoutMs !== undefined);
+      },
     });
     report?.end();
     if (this.#outcome !== undefined) return this.#outcome;
@@ -243,7 +247,7 @@ export class SyncFuture<T> implements PromiseLike<T> {
   }
 
   #callBack(fn: (future: SyncFuture<unknown>) => void): void {
-    queueMicrotask(() => {
+    void settled.then(() => {
       try {
         fn(this);
       } catch (error) {

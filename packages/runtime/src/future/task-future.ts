@@ -144,6 +144,10 @@ export class TaskFuture<T> extends SyncFuture<T> {
     return own ?? `${at.stack}${NOT_ITS_OWN}`;
   }
 
+  protected override isAnswered(): boolean {
+    return true;
+  }
+
   protected override waitTarget(): WaitTarget {
     const { executor, executorLabel } = this.#options;
     return {
@@ -165,7 +169,7 @@ export class TaskFuture<T> extends SyncFuture<T> {
 
   protected override onAwaited(): void {
     super.onAwaited();
-    reportIfLong(this as TaskFuture<unknown>, this.waitTarget());
+    if (currentTaskId() !== undefined) reportIfLong(this as TaskFuture<unknown>, this.waitTarget());
   }
 
   protected override logFailure(thrown: unknown): void {
@@ -183,33 +187,36 @@ export class TaskFuture<T> extends SyncFuture<T> {
 }
 
 /**
- * Where a task was submitted. Keeping a stack costs some 3 us, more than all the rest of a submission, so each task has
- * so many in so many milliseconds; a submission beyond that points to the latest of them, with a note that says so.
+ * Where a task was submitted. Keeping a stack costs several times what all the rest of a submission does, so each task has
+ * a stock of them that fills up again over time; a submission beyond that points to the latest stack kept, with a note that
+ * says so.
  */
 type Submission = { readonly at: { stack?: string }; readonly isOwn: boolean };
 
 const STACKS = 16;
-const STACKS_EVERY_MS = 4;
-const NOT_ITS_OWN = `\n    at (a submission of this task at most ${STACKS_EVERY_MS} ms before; in a burst not each keeps its own stack)`;
+const ANOTHER_EVERY_MS = 2;
+const NOT_ITS_OWN = `\n    at (a submission of this task at most ${ANOTHER_EVERY_MS} ms before; in a burst not each keeps its own stack)`;
 
-/** `near`: what the next submissions of the burst share. */
-const submissions = new WeakMap<object, { since: number; left: number; near: Submission }>();
+/** `near`: what the next submissions share. Weakly: the frames of a stack hold the `this` of each of its functions. */
+const submissions = new WeakMap<object, { since: number; left: number; near: WeakRef<Submission> | undefined }>();
 
 function submission(task: object, submitter: (...args: never[]) => unknown): Submission {
   const now = performance.now();
   let known = submissions.get(task);
   if (known === undefined) {
-    known = { since: now, left: STACKS, near: { at: {}, isOwn: false } };
+    known = { since: now, left: STACKS, near: undefined };
     submissions.set(task, known);
-  } else if (now - known.since > STACKS_EVERY_MS) {
+  } else if (now - known.since >= ANOTHER_EVERY_MS) {
+    known.left = Math.min(STACKS, known.left + Math.floor((now - known.since) / ANOTHER_EVERY_MS));
     known.since = now;
-    known.left = STACKS;
   }
-  if (known.left === 0) return known.near;
-  known.left -= 1;
+  if (known.left === 0) {
+    const near = known.near?.deref();
+    if (near !== undefined) return near;
+  } else known.left -= 1;
   const at = {};
   Error.captureStackTrace(at, submitter);
-  known.near = { at, isOwn: false };
+  known.near = new WeakRef({ at, isOwn: false });
   return { at, isOwn: true };
 }
 
@@ -227,7 +234,6 @@ const AWAIT_REPORT_MS = 3;
  * pool could wait for itself: inside a task.
  */
 function reportIfLong(future: TaskFuture<unknown>, target: WaitTarget): void {
-  if (currentTaskId() === undefined) return;
   const timer = setTimeout(() => {
     if (future.done) return;
     const report = beginWait(target, false);

@@ -91,7 +91,7 @@ export class Submitter {
   readonly #answers: AnswerRing;
   /** For tasks that can be taken back. */
   readonly claims: ClaimBook = new ClaimBook();
-  #outbox: ToWorker[] = [];
+  #outbox: ToWorker[] = EMPTY;
   /** Whether the end of this turn sends the outbox. A thread that only ever blocks comes to no end of a turn. */
   #flushesAtEnd = false;
   /** The last message of the outbox, while it can take more tasks. */
@@ -141,9 +141,10 @@ export class Submitter {
 
   #sendFlat({ callId, submittedAt, args }: EncodedTask, number: number, order: number): void {
     if (this.#many === undefined || (order >= 0 && this.claims.hasFresh)) {
-      const flat: unknown[] = [];
+      const flat = [callId, number, args.length, ...args];
       this.#enqueue(["many", submittedAt, order < 0 ? undefined : this.claims.claims(order), flat]);
       this.#many = flat;
+      return;
     }
     this.#many.push(callId, number, args.length);
     for (let i = 0; i < args.length; i++) this.#many.push(args[i]);
@@ -152,14 +153,17 @@ export class Submitter {
 
   #enqueue(message: ToWorker): void {
     this.#many = undefined;
-    this.#outbox.push(message);
+    if (this.#outbox.length === 0) this.#outbox = [message];
+    else this.#outbox.push(message);
     if (this.#flushesAtEnd) return;
     this.#flushesAtEnd = true;
-    queueMicrotask(() => {
-      this.#flushesAtEnd = false;
-      this.flush();
-    });
+    void settled.then(this.#atEnd);
   }
+
+  readonly #atEnd = (): void => {
+    this.#flushesAtEnd = false;
+    this.flush();
+  };
 
   /** A task's reference as the number that the worker knows it by, or is told now. */
   #shorten(ref: TaskRef): RunMessage[2] {
@@ -178,7 +182,7 @@ export class Submitter {
   flush(): void {
     if (this.#outbox.length === 0) return;
     const batch = this.#outbox;
-    this.#outbox = [];
+    this.#outbox = EMPTY;
     this.#many = undefined;
     this.#post(batch);
   }
@@ -249,6 +253,12 @@ export class Submitter {
     }
   }
 }
+
+/** In place of a new array for each batch: where it stands, an array is made with the first message. */
+const EMPTY: ToWorker[] = [];
+
+/** A microtask by way of a promise costs less than half of what queueMicrotask() does. */
+const settled = Promise.resolve();
 
 /** Characters. */
 const SMALL_TEXT = 4096;
