@@ -374,31 +374,37 @@ describe.each(["pooled", "separate"] as const)("a %s iterable", (form) => {
   });
 });
 
-test("an iterable whose consumer threw it away without leaving it is ended by garbage collection, as the last net", async () => {
-  const collect = garbageCollector();
-  const made = newWords(2);
-  await (async () => {
-    const items = bodies.counts.separate.with({ maxSize: 2 })(made);
-    await items.next();
-  })();
-  await eventually(() => {
-    collect();
-    return Atomics.load(made, ENDED) === 1;
-  }, "the finally to run");
-});
+test.each(["pooled", "separate"] as const)(
+  "an iterable whose consumer threw it away without leaving it is ended by garbage collection, as the last net (%s)",
+  async (form) => {
+    const collect = garbageCollector();
+    const made = newWords(2);
+    await (async () => {
+      const items = bodies.counts[form].with({ maxSize: 2 })(made);
+      await items.next();
+    })();
+    await eventually(() => {
+      collect();
+      return Atomics.load(made, ENDED) === 1;
+    }, "the finally to run");
+  },
+);
 
-test("an iterable that nobody has any more, but somebody waits for, is not collected before it has given its item", async () => {
-  const collect = garbageCollector();
-  const gate = newGate();
-  // In a function of its own, whose frame is gone then.
-  const waiting = (() => bodies.yieldsAfter.separate(gate).next())();
-  for (let turn = 0; turn < 20; turn++) {
-    collect();
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
-  open(gate);
-  expect(await within(waiting, "the item")).toEqual({ done: false, value: 1 });
-});
+test.each(["pooled", "separate"] as const)(
+  "a %s iterable that nobody has any more, but somebody waits for, is not collected before it has given its item",
+  async (form) => {
+    const collect = garbageCollector();
+    const gate = newGate();
+    // In a function of its own, whose frame is gone then.
+    const waiting = (() => bodies.yieldsAfter[form](gate).next())();
+    for (let turn = 0; turn < 20; turn++) {
+      collect();
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    open(gate);
+    expect(await within(waiting, "the item")).toEqual({ done: false, value: 1 });
+  },
+);
 
 describe("a saturated pool", () => {
   test("lets an iterable be closed that could not begin, and never begins it", async () => {
