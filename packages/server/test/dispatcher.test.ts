@@ -7,6 +7,7 @@ import { mainRoutes } from "../src/engine/main-routes.ts";
 import type { RouteInfo } from "../src/engine/route-info.ts";
 import { Slots } from "../src/engine/slots.ts";
 import { WorkerLink } from "../src/engine/worker-link.ts";
+import { until } from "./support/server.ts";
 
 const ports: MessageChannel["port1"][] = [];
 afterEach(() => {
@@ -29,7 +30,12 @@ function request(route: MainRoute): InFlight {
   return new InFlight(route, "GET", route.info.path, "", "127.0.0.1", 0, null, null, sink, performance.now());
 }
 
-function withWorkers(count: number): { dispatcher: Dispatcher; links: readonly WorkerLink[] } {
+/** `sent`: the messages that a worker was sent so far. */
+function withWorkers(count: number): {
+  dispatcher: Dispatcher;
+  links: readonly WorkerLink[];
+  sent(link: WorkerLink): readonly unknown[];
+} {
   const routes = [light, heavy];
   const dispatcher = new Dispatcher({
     routes,
@@ -39,14 +45,18 @@ function withWorkers(count: number): { dispatcher: Dispatcher; links: readonly W
     onSettled() {},
     idOf: () => "",
   });
+  const inboxes: unknown[][] = [];
   const links = Array.from({ length: count }, (_, id) => {
     const { port1, port2 } = new MessageChannel();
     ports.push(port1, port2);
+    const messages: unknown[] = [];
+    inboxes.push(messages);
+    port2.on("message", (message) => messages.push(message));
     const hosted = { thread: { id, name: `request-${id}` }, port: port1, terminate() {}, retire() {} };
     return new WorkerLink(hosted, new Slots().buffer, performance.now());
   });
   for (const link of links) dispatcher.add(link);
-  return { dispatcher, links };
+  return { dispatcher, links, sent: (link) => inboxes[links.indexOf(link)] as unknown[] };
 }
 
 const held = (links: readonly WorkerLink[]): number[] => links.map((link) => link.exclusive);
@@ -74,4 +84,20 @@ test("the first light request for a while finds one heavy request before it, not
   dispatcher.pump();
   expect(held(links)).toEqual([1, 1]);
   expect(all.map((one) => one.stage)).toEqual(["sent", "sent", ...new Array(6).fill("queued")]);
+});
+
+test("while many heavy requests wait for each thread, light ones that come in different turns leave in one message", async () => {
+  const { dispatcher, links, sent } = withWorkers(3);
+  dispatcher.submit(request(light)); // so that a thread is left to them
+  for (let i = 0; i < 30; i++) dispatcher.submit(request(heavy));
+  dispatcher.pump();
+  const [free] = links as [WorkerLink];
+  await until(() => sent(free).length === 1);
+  const [first, second] = [request(light), request(light)];
+  dispatcher.submit(first);
+  await new Promise((resolve) => setImmediate(resolve));
+  dispatcher.submit(second);
+  expect([first.stage, second.stage]).toEqual(["queued", "queued"]);
+  await until(() => first.stage === "sent" && second.stage === "sent");
+  await until(() => sent(free).length === 2);
 });

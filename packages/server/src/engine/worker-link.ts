@@ -45,6 +45,7 @@ export class WorkerLink implements WorkerLoad {
   high = 0;
 
   readonly #free: number[] = [];
+  #hadExclusive = false;
   #batch: unknown[] = [];
 
   constructor(hosted: HostedWorker, buffer: SharedArrayBuffer, now: number) {
@@ -120,12 +121,21 @@ export class WorkerLink implements WorkerLoad {
     this.count--;
   }
 
+  /** Whether it has become free of heavy requests since it was last asked. */
+  freed(): boolean {
+    if (!this.#hadExclusive || this.exclusive > 0) return false;
+    this.#hadExclusive = false;
+    return true;
+  }
+
   charge(request: InFlight, kind: InFlight["charge"], us: number): void {
     request.charge = kind;
     request.chargedUs = us;
     this.expectedUs += us;
-    if (kind === "exclusive") this.exclusive++;
-    else if (kind === "awaiting") this.awaiting++;
+    if (kind === "exclusive") {
+      this.exclusive++;
+      this.#hadExclusive = true;
+    } else if (kind === "awaiting") this.awaiting++;
   }
   discharge(request: InFlight): void {
     this.expectedUs -= request.chargedUs;
