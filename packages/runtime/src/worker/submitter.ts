@@ -205,9 +205,9 @@ export class Submitter {
   drain(done?: () => boolean): void {
     for (let got = receiveMessageOnPort(this.#port); got !== undefined; got = receiveMessageOnPort(this.#port)) {
       if (got.message !== LOOK) this.#take(got.message as FromWorker[]);
-      if (done?.() === true) return;
+      if (done?.() === true) break;
     }
-    this.#readAll();
+    this.#readAll(); // also for a LOOK that was among them: nobody else would
   }
 
   close(): void {
