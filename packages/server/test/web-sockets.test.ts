@@ -111,12 +111,15 @@ test.each(["http", "https"])(
     socket.write(`GET /plain HTTP/1.1\r\n${upgrade}\r\n`);
     await until(() => heard.endsWith("plain"));
     expect(heard).toMatch(/^HTTP\/1.1 200 OK/);
-    // Its body comes in two pieces, the next request behind it; the connection is the same.
+    // Its body comes in two pieces; the connection is the same, and so it is for the next request. (Not sent ahead of the
+    // answer: what stands behind such a request in one read is lost by Node itself, from 22.21 and 24.9 on.)
     heard = "";
     socket.write(`POST /said HTTP/1.1\r\n${upgrade}Content-Type: text/plain\r\nContent-Length: 5\r\n\r\nhe`);
-    socket.write("lloGET /plain HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    socket.write("llo");
+    await until(() => heard.includes('"hello"'));
+    socket.write("GET /plain HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     await once(socket, "close");
-    expect(heard).toContain('{"body":"hello","connection":"keep-alive"}');
+    expect(heard).toContain('{"body":"hello",');
     expect(heard).toMatch(/HTTP\/1.1 200 OK[\s\S]*HTTP\/1.1 200 OK[\s\S]*plain$/);
     await until(() => server.stats().active === 0);
   },

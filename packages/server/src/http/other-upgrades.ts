@@ -1,7 +1,7 @@
 /**
  * Upgrades that are no WebSocket. RFC 9110 7.8 lets a server ignore them, and it has to: Java's HttpClient, and curl with
  * --http2, ask every http: server for `h2c` with their first request, and expect an answer to it all the same. Node hands
- * such a request out with its connection, unanswered, as soon as anybody listens to `upgrade`.
+ * such a request out with its connection, unanswered, as soon as anybody listens to `upgrade`; before 22.21 and 24.9 always.
  */
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";

@@ -32,15 +32,18 @@ export async function attachSockets(server: Server, engine: Engine, gate: Reques
   attached.add(server);
   const { WebSocketServer } = await import("ws");
   const byLimit = new Map<number, WebSocketServer>();
+  const isOurs = (request: IncomingMessage): boolean =>
+    asksForWebSocket(request) || server.listenerCount("upgrade") > 1; // a plugin's, perhaps
+  // From Node 22.21 and 24.9 on it asks before it hands a request out.
+  Object.assign(server, { shouldUpgradeCallback: isOurs });
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const isWebSocket = request.headers.upgrade?.toLowerCase() === "websocket";
-    if (!isWebSocket && server.listenerCount("upgrade") === 1) return answerWithout(server, request, socket, head);
+    if (!isOurs(request)) return answerWithout(server, request, socket, head);
     const route = engine.find("GET", request.url ?? "/");
     if (route === undefined || route.info.kind !== "websocket") {
       if (server.listenerCount("upgrade") === 1) refuse(socket, 404);
       return;
     }
-    if (!isWebSocket || whyRefused(request) !== undefined) return refuse(socket, 400);
+    if (!asksForWebSocket(request) || whyRefused(request) !== undefined) return refuse(socket, 400);
     if (engine.draining) return refuse(socket, 503);
     const limit = route.info.maxMessageBytes ?? DEFAULT_MESSAGE_BYTES;
     let sockets = byLimit.get(limit);
@@ -55,6 +58,10 @@ export async function attachSockets(server: Server, engine: Engine, gate: Reques
     }
     new MainSocket(request, socket, head, route, sockets, engine, gate);
   });
+}
+
+function asksForWebSocket(request: IncomingMessage): boolean {
+  return request.headers.upgrade?.toLowerCase() === "websocket";
 }
 
 function refuse(socket: Duplex, status: number, contentType: ContentType = 0, body = ""): void {
