@@ -179,6 +179,18 @@ describe.each(kinds)("looking up a %s manager", (kind) => {
     expect(await inRawWorker("looksUp", kind, fresh)).toMatchObject({ inherited: false });
     expect(explainManager(kind, fresh).found).toBe(false);
   });
+
+  test("of a raw Worker that has not come to its event loop since it made it is found below, and works", async () => {
+    const id = freshId();
+    const [stands, found, goOn] = [newGate(), newGate(), newGate()];
+    const owner = await rawOwner({ [kind]: [id] }, {}, stands);
+    open(goOn);
+    expect(await orphanOf(owner.links, { kind, id, found, goOn })).toMatchObject({
+      before: owner.id,
+      ran: "on the owner's",
+    });
+    open(stands);
+  });
 });
 
 test("loops and pools of one id are two managers", () => {

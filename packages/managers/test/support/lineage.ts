@@ -17,8 +17,10 @@ export type Owner = {
 export async function rawOwner(
   ids: Partial<Record<Kind, readonly string[]>>,
   resourceLimits: object = {},
+  stands?: Int32Array,
 ): Promise<Owner> {
-  const worker = new Worker(new URL("../fixtures/owner.mjs", import.meta.url), { workerData: { ids }, resourceLimits });
+  const workerData = { ids, stands };
+  const worker = new Worker(new URL("../fixtures/owner.mjs", import.meta.url), { workerData, resourceLimits });
   worker.on("error", () => undefined);
   const [links] = (await within(once(worker, "message"), "a raw worker to own managers")) as [readonly ThreadLink[]];
   const terminate = async (): Promise<void> => void (await worker.terminate());

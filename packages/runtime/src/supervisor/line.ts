@@ -54,8 +54,13 @@ export function broadcastNames(root: string): { readonly hello: string; forThrea
   return { hello: `duck-ts:${root}:hello`, forThread: (id) => `duck-ts:${root}:thread-${id}` };
 }
 
-/** What a foreign thread says first, on the channel that all share. */
-export type Hello = { readonly links: ReturnType<typeof lineageLinks>; readonly bell: Int32Array };
+/**
+ * What a foreign thread says on the channel that all share: first who it is, and then what it has to say before it knows
+ * that the supervisor listens to its own. Others may ask for that right after, and it may not come to its event loop.
+ */
+export type Hello =
+  | { readonly links: ReturnType<typeof lineageLinks>; readonly bell: Int32Array }
+  | { readonly from: number; readonly message: ToSupervisor };
 
 function overBroadcast({ id: root, words }: RootShared): Wire {
   const names = broadcastNames(root);
@@ -63,25 +68,24 @@ function overBroadcast({ id: root, words }: RootShared): Wire {
   const channel = new BroadcastChannel(names.forThread(info.id));
   const hello = new BroadcastChannel(names.hello);
   let welcome = false;
-  const waiting: ToSupervisor[] = [];
-  const greeting: Hello = { links: lineageLinks(info), bell: ownDoorbell() };
   const take = (message: FromSupervisor): FromSupervisor => {
     if (message.t === "welcome" && !welcome) {
       welcome = true;
-      for (const kept of waiting.splice(0)) channel.postMessage(kept);
+      hello.close();
     }
     return message;
   };
-  hello.postMessage(greeting);
-  hello.close();
-  process.once("exit", (code) =>
-    channel.postMessage({ t: "gone", id: info.id, exit: { reason: "exit", exitCode: code } } satisfies ToSupervisor),
-  );
+  const say = (message: ToSupervisor): void => {
+    if (welcome) channel.postMessage(message);
+    else hello.postMessage({ from: info.id, message } satisfies Hello);
+  };
+  hello.postMessage({ links: lineageLinks(info), bell: ownDoorbell() } satisfies Hello);
+  (hello as unknown as MessagePort).unref();
+  process.once("exit", (code) => say({ t: "gone", id: info.id, exit: { reason: "exit", exitCode: code } }));
   return {
     carriesPorts: false,
     post(message) {
-      if (welcome) channel.postMessage(message);
-      else waiting.push(message);
+      say(message);
       return Atomics.load(words, SUPERVISOR_STATE) !== SUPERVISOR_DEAD;
     },
     receive() {

@@ -103,6 +103,8 @@ export class Supervisor implements SupervisorApi {
   readonly #services = new Map<string, SupervisorService>();
   readonly #futures = new SharedFutures((id) => this.#byId.get(id));
   readonly #deferred: (() => void)[] = [];
+  /** What foreign threads say before they have a channel of their own. */
+  readonly #hello: BroadcastChannel;
   #draining = false;
   #lookDue = false;
 
@@ -110,8 +112,8 @@ export class Supervisor implements SupervisorApi {
     this.root = root;
     this.self = self;
     this.execArgv = execArgv;
-    const hello = new BroadcastChannel(broadcastNames(root.id).hello);
-    hello.onmessage = (event) => this.#greet((event as unknown as { data: Hello }).data);
+    this.#hello = new BroadcastChannel(broadcastNames(root.id).hello);
+    this.#hello.onmessage = (event) => this.#hear((event as unknown as { data: Hello }).data);
   }
 
   thread(id: number): ThreadRecord | undefined {
@@ -213,7 +215,22 @@ export class Supervisor implements SupervisorApi {
     if (waits?.delete(id) === true && waits.size === 0) this.#awaited.delete(thread);
   }
 
-  #greet(hello: Hello): void {
+  #hear(said: Hello): void {
+    if ("links" in said) {
+      this.#greet(said);
+      return;
+    }
+    const record = this.#byId.get(said.from);
+    if (record !== undefined) this.#handle(record, said.message);
+  }
+
+  #hearAll(): void {
+    const port = this.#hello as unknown as MessagePort;
+    for (let got = receiveMessageOnPort(port); got !== undefined; got = receiveMessageOnPort(port))
+      this.#hear(got.message as Hello);
+  }
+
+  #greet(hello: Extract<Hello, { readonly links: unknown }>): void {
     const id = hello.links[0]?.id as number;
     if (this.#byId.has(id)) return;
     const channel = new BroadcastChannel(broadcastNames(this.root.id).forThread(id));
@@ -222,10 +239,16 @@ export class Supervisor implements SupervisorApi {
       bell: hello.bell,
       carriesPorts: false,
       send: (message) => channel.postMessage(message),
-      drain: () => this.#drain(record, port),
+      drain: () => {
+        this.#hearAll();
+        this.#drain(record, port);
+      },
       close: () => channel.close(),
     });
-    channel.onmessage = (event) => this.#handle(record, (event as unknown as { data: ToSupervisor }).data);
+    channel.onmessage = (event) => {
+      this.#hearAll(); // what it had said there comes before
+      this.#handle(record, (event as unknown as { data: ToSupervisor }).data);
+    };
     this.#records.add(record);
     this.#name(record, hello.links);
     record.post({ t: "welcome" });
@@ -345,6 +368,7 @@ export class Supervisor implements SupervisorApi {
     if (this.#draining) return;
     this.#draining = true;
     try {
+      this.#hearAll();
       for (const record of this.#records) if (record !== asking) record.drain();
     } finally {
       this.#draining = false;
