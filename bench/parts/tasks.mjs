@@ -44,29 +44,32 @@ export const benches = {
     ];
   },
 
-  async oneAtATime({ rounds, count }) {
-    const { noop, startPool } = await import("../ours/tasks.mjs");
-    const pool = startPool();
-    const tinypool = startTinypool(1);
-    const piscina = startPiscina(1);
-    const calls = count(3_000);
-    const samples = await alternate(rounds, {
-      pool: () => p50(calls, () => pool.submitTask(noop())),
-      tinypool: () => p50(calls, tinypool.call),
-      piscina: () => p50(calls, piscina.call),
-    });
-    await Promise.all([pool.stop(), tinypool.close(), piscina.close()]);
-    return [
-      figure({
-        id: "tasks.one",
-        what: "One no-op task at a time on a pool that the thread owns, p50",
-        unit: "us",
-        samples: { ours: samples.pool, tinypool: samples.tinypool, piscina: samples.piscina },
-        baseline: "tinypool",
-        targets: [{ than: "tinypool", atMost: 1.15 }],
-      }),
-    ];
-  },
+  oneAtATime: Object.assign(
+    async ({ rounds, count }) => {
+      const { noop, startPool } = await import("../ours/tasks.mjs");
+      const pool = startPool();
+      const tinypool = startTinypool(1);
+      const piscina = startPiscina(1);
+      const calls = count(3_000);
+      const samples = await alternate(rounds, {
+        pool: () => p50(calls, () => pool.submitTask(noop())),
+        tinypool: () => p50(calls, tinypool.call),
+        piscina: () => p50(calls, piscina.call),
+      });
+      await Promise.all([pool.stop(), tinypool.close(), piscina.close()]);
+      return [
+        figure({
+          id: "tasks.one",
+          what: "One no-op task at a time on a pool that the thread owns, p50, on one core",
+          unit: "us",
+          samples: { ours: samples.pool, tinypool: samples.tinypool, piscina: samples.piscina },
+          baseline: "tinypool",
+          targets: [{ than: "tinypool", atMost: 1.15 }],
+        }),
+      ];
+    },
+    { onOneCore: true },
+  ),
 
   async inFlight({ rounds, seconds }) {
     const { noop, startPool } = await import("../ours/tasks.mjs");
@@ -177,34 +180,37 @@ export const benches = {
     ];
   },
 
-  async threadedCall({ rounds, count }) {
-    const { noop, startPool } = await import("../ours/tasks.mjs");
-    const { noop: threadedNoop } = await import("../ours/toolkit.mjs");
-    const pool = startPool();
-    const piscina = startPiscina(1);
-    const calls = count(3_000);
-    const onThatPool = threadedNoop.with({ executor: pool });
-    const samples = await alternate(rounds, {
-      ours: () => p50(calls, () => onThatPool()),
-      "default pool": () => p50(calls, () => threadedNoop()),
-      "pool.submitTask": () => p50(calls, () => pool.submitTask(noop())),
-      "piscina.run": () => p50(calls, piscina.call),
-    });
-    await Promise.all([pool.stop(), piscina.close()]);
-    return [
-      figure({
-        id: "tasks.threaded",
-        what: "One call of a `threaded` no-op at a time, on the pool that submitTask has, p50",
-        unit: "us",
-        samples,
-        baseline: "pool.submitTask",
-        targets: [
-          { than: "pool.submitTask", atMost: 1.1 },
-          { than: "piscina.run", atMost: 1 },
-        ],
-      }),
-    ];
-  },
+  threadedCall: Object.assign(
+    async ({ rounds, count }) => {
+      const { noop, startPool } = await import("../ours/tasks.mjs");
+      const { noop: threadedNoop } = await import("../ours/toolkit.mjs");
+      const pool = startPool();
+      const piscina = startPiscina(1);
+      const calls = count(3_000);
+      const onThatPool = threadedNoop.with({ executor: pool });
+      const samples = await alternate(rounds, {
+        ours: () => p50(calls, () => onThatPool()),
+        "default pool": () => p50(calls, () => threadedNoop()),
+        "pool.submitTask": () => p50(calls, () => pool.submitTask(noop())),
+        "piscina.run": () => p50(calls, piscina.call),
+      });
+      await Promise.all([pool.stop(), piscina.close()]);
+      return [
+        figure({
+          id: "tasks.threaded",
+          what: "One call of a `threaded` no-op at a time, on the pool that submitTask has, p50, on one core",
+          unit: "us",
+          samples,
+          baseline: "pool.submitTask",
+          targets: [
+            { than: "pool.submitTask", atMost: 1.1 },
+            { than: "piscina.run", atMost: 1 },
+          ],
+        }),
+      ];
+    },
+    { onOneCore: true },
+  ),
 
   async iterables({ rounds, count }) {
     const ours = await import("../ours/toolkit.mjs");

@@ -26,10 +26,15 @@ import { managerLabel } from "./supervisor/records.ts";
 const onBehalf: { of: ((...args: never[]) => unknown) | undefined } = { of: undefined };
 
 /** Submits for a method that the user called: the future keeps where that was, and holds none of what is in between. */
-export function submitFor<T>(caller: (...args: never[]) => unknown, submit: () => T): T {
+export function submitFor<R>(
+  caller: (...args: never[]) => unknown,
+  executor: { submitTask<T>(call: TaskCall<T>, options?: SubmitOptions): TaskFuture<T> },
+  call: TaskCall<R>,
+  options: SubmitOptions | undefined,
+): TaskFuture<R> {
   onBehalf.of = caller;
   try {
-    return submit();
+    return executor.submitTask(call, options);
   } finally {
     onBehalf.of = undefined;
   }

@@ -85,6 +85,5 @@ export function placeWith(
 /** Runs the call there. `caller`: whose frames the error's stack leaves out. */
 export function submitTo<R>(place: Place, call: TaskCall<R>, caller: (...args: never[]) => unknown): TaskFuture<R> {
   if (place.separate) return submitSeparate(call, place.options, caller);
-  const executor = place.executor ?? currentPool();
-  return submitFor(caller, () => executor.submitTask(call, place.submit));
+  return submitFor(caller, place.executor ?? currentPool(), call, place.submit);
 }
