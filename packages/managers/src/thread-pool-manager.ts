@@ -375,10 +375,8 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
     port.claims.close(future.carriedAs);
     board.leavePlace(block);
     // The worker may have passed over it between those two steps: it found its place taken and went to sleep, and will
-    // not look again. Where it still runs something it does, and sets RUN_STATE first: so one of us sees it.
-    const isIdle = Atomics.load(block, board.RUN_STATE) === board.RUN_NONE;
-    if (isIdle && board.vacatePlace(block) && Atomics.load(this.head, board.QUEUED) > 0)
-      tell({ op: "poke", key: this.key });
+    // not look again by itself. Where it still runs something it does, and sets RUN_STATE first: so one of us sees it.
+    if (Atomics.load(block, board.RUN_STATE) === board.RUN_NONE) port.cancel(future.callId, undefined);
     Atomics.add(this.head, board.CANCELLED, 1);
     this.#uncount();
     return true;
