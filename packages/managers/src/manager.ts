@@ -21,24 +21,8 @@ import { checkStop, checkSubmit, type StopOptions, type SubmitOptions } from "./
 import { ownExecutor } from "./own-executor.ts";
 import type { Introduction, Kind, ManagerId, Started, StopReport } from "./protocol.ts";
 import { ask, askAsync, tell } from "./service-client.ts";
+import { callerOr } from "./submit-for.ts";
 import { managerLabel } from "./supervisor/records.ts";
-
-const onBehalf: { of: ((...args: never[]) => unknown) | undefined } = { of: undefined };
-
-/** Submits for a method that the user called: the future keeps where that was, and holds none of what is in between. */
-export function submitFor<R>(
-  caller: (...args: never[]) => unknown,
-  executor: { submitTask<T>(call: TaskCall<T>, options?: SubmitOptions): TaskFuture<T> },
-  call: TaskCall<R>,
-  options: SubmitOptions | undefined,
-): TaskFuture<R> {
-  onBehalf.of = caller;
-  try {
-    return executor.submitTask(call, options);
-  } finally {
-    onBehalf.of = undefined;
-  }
-}
 
 /** What the two managers have in common: identity, state, the guard, submitting and stopping. */
 export abstract class Manager {
@@ -202,7 +186,7 @@ export abstract class Manager {
     submitter: (...args: never[]) => unknown,
   ): TaskFuture<unknown> {
     const settings = this.#futureOptions(this.started(), options.logException ?? true);
-    const future = new TaskFuture<unknown>(settings, call, onBehalf.of ?? submitter);
+    const future = new TaskFuture<unknown>(settings, call, callerOr(submitter));
     if (options.timeoutMs !== undefined || options.signal !== undefined) future.endsByItself();
     if (options.timeoutMs !== undefined)
       futureInternals.whenSettled(future, () => tell({ op: "done", key: this.key, callId: future.callId }));

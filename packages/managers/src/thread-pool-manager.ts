@@ -374,9 +374,10 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
     if (future.carrier !== port || !port.claims.withdraw(future.carriedAs)) return false;
     port.claims.close(future.carriedAs);
     board.leavePlace(block);
-    // The worker may have passed over it between those two steps: it found its place taken and went to sleep, and will
-    // not look again by itself. Where it still runs something it does, and sets RUN_STATE first: so one of us sees it.
-    if (Atomics.load(block, board.RUN_STATE) === board.RUN_NONE) port.cancel(future.callId, undefined);
+    // The worker may have passed over it between those two steps: it found its place taken and went to sleep, and has to
+    // look once more. Where it still runs something it does so anyway, and sets RUN_STATE first: so one of us sees it.
+    const isIdle = Atomics.load(block, board.RUN_STATE) === board.RUN_NONE;
+    if (isIdle && !board.hasDirect(block)) port.cancel(future.callId, undefined);
     Atomics.add(this.head, board.CANCELLED, 1);
     this.#uncount();
     return true;

@@ -323,3 +323,13 @@ test("a task that is cancelled while the worker has it in hand never begins", as
   await eventually(() => agent.word(board.OUTSTANDING) === 0, "nothing to be left");
   expect([counter[0], agent.word(board.CANCELLED)]).toEqual([0, 1]);
 });
+
+test("a worker that is asked to look, as a task before it was withdrawn, gives up a place that nothing is left in", async () => {
+  const agent = await playAgent();
+  agent.free();
+  const submitter = agent.connect(7, 0);
+  await agent.turns();
+  Atomics.store(agent.block, board.PLACE, board.HELD);
+  submitter.cancels(1);
+  await eventually(() => agent.place() === board.FREE, "the place to be free");
+});

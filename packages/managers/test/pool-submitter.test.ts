@@ -126,3 +126,26 @@ test("whoever takes the last task back from a pool that stops has the supervisor
   future.cancel();
   expect([head[board.OUTSTANDING], head[board.CANCELLED], heardOf("poke")]).toEqual([0, 1, 1]);
 });
+
+test("of tasks withdrawn from a place that the supervisor holds the last one has the worker look: only that can free it", async () => {
+  const { pool, block, sent } = play();
+  Atomics.store(block, board.PLACE, board.HELD);
+  const [first, last] = [pool.submitTask(tasks.echo(1), quiet), pool.submitTask(tasks.echo(2), quiet)];
+  await null;
+  expect(sent()).toBeDefined(); // both joined what runs there
+  first.cancel();
+  expect([sent(), board.hasDirect(block)]).toEqual([undefined, true]);
+  last.cancel();
+  expect([sent(), block[board.PLACE]]).toEqual([[["cancel", last.callId, undefined]], board.HELD]);
+});
+
+test("where the worker still runs something, a withdrawal says nothing to it: it looks by itself", async () => {
+  const { pool, block, sent } = play();
+  Atomics.store(block, board.PLACE, board.HELD);
+  Atomics.store(block, board.RUN_STATE, board.RUN_RUNNING);
+  const future = pool.submitTask(tasks.echo(1), quiet);
+  await null;
+  sent();
+  future.cancel();
+  expect(sent()).toBeUndefined();
+});

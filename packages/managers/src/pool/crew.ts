@@ -79,7 +79,7 @@ export class Crew {
 
   /** Ends all threads and waits for them. */
   async destroy(): Promise<void> {
-    const pool = await this.#pool;
+    const pool = await this.#pool?.catch(() => undefined); // each start() has told why there is none
     await pool?.destroy();
   }
 

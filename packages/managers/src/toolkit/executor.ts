@@ -1,7 +1,7 @@
 /** Where a threaded function runs, and how its caller's options reach that place. */
 import type { Task, TaskCall, TaskFuture } from "@duck-ts/runtime";
-import { submitFor } from "../manager.ts";
 import type { SubmitOptions } from "../options.ts";
+import { submitFor } from "../submit-for.ts";
 import { currentPool } from "./current-pool.ts";
 import { submitSeparate } from "./submit-separate.ts";
 

@@ -81,11 +81,11 @@ export class Inbox {
     const posted = this.#scalars?.ring;
     let until = 0;
     const take = (batch: readonly ToWorker[]): void => {
+      this.#freedBlocked = false;
       receive(batch);
       if (this.#freedBlocked && posted !== undefined && paysToSpin("lingering")) afterThisTurn(() => linger(posted));
     };
     const linger = (words: AnswerRing): void => {
-      this.#freedBlocked = false;
       const now = performance.now();
       if (until === 0) until = now + TURN_MS;
       if (now >= until) return;

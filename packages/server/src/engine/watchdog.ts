@@ -65,7 +65,7 @@ export class Watchdog {
     if (this.#timer !== undefined && this.#everyMs === TICK_MS) return;
     const calm = this.#isAlone && timeoutMs >= CALM_TICKS * CALM_MS;
     if (calm && this.#timer !== undefined) return;
-    this.#look(calm ? CALM_MS : TICK_MS);
+    this.#lookEvery(calm ? CALM_MS : TICK_MS);
     // Whoever is found to stand still at the next look has done so since this one.
     if (!calm) this.#tick();
   }
@@ -74,7 +74,7 @@ export class Watchdog {
     this.#timer = undefined;
   }
 
-  #look(everyMs: number): void {
+  #lookEvery(everyMs: number): void {
     clearInterval(this.#timer);
     this.#calm = 0;
     this.#everyMs = everyMs;
@@ -100,8 +100,8 @@ export class Watchdog {
     this.#dispatcher.expire(now);
     this.#calm = urgent ? 0 : this.#calm + 1;
     this.#idle = this.#isAlone ? this.#idle + 1 : 0;
-    if (urgent && this.#everyMs !== TICK_MS) this.#look(TICK_MS);
-    else if (this.#everyMs === TICK_MS && this.#calm >= CALM_TICKS) this.#look(CALM_MS);
+    if (urgent && this.#everyMs !== TICK_MS) this.#lookEvery(TICK_MS);
+    else if (this.#everyMs === TICK_MS && this.#calm >= CALM_TICKS) this.#lookEvery(CALM_MS);
     else if (this.#everyMs === CALM_MS && this.#idle >= IDLE_TICKS) this.stop();
   };
 
