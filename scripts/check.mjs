@@ -6,7 +6,7 @@
 // no proof. They run alone, since they measure time.
 import { spawn } from "node:child_process";
 import { runPacked } from "./packed.mjs";
-import { closingLine, runTests } from "./test.mjs";
+import { closingLines, runTests } from "./test.mjs";
 import { root, tool } from "./tool.mjs";
 
 const checks = [
@@ -27,6 +27,7 @@ await step("build", "build");
 await inPairs(checks, ([title, task]) => step(title, `//#${task}`));
 
 const counts = { passed: 0, failed: 0, skipped: 0 };
+const failures = [];
 if (withTests) {
   suite("tests", runTests);
   // What was asked for by name is looked at here; what is published is looked at whole.
@@ -41,13 +42,14 @@ const broken = summary.filter(({ ok }) => !ok);
 // of a run that failed.
 const failedChecks = broken.filter(({ title }) => !title.startsWith("tests")).length;
 console.log();
-if (withTests) console.log(closingLine({ ...counts, failed: counts.failed + failedChecks }));
+if (withTests) console.log(closingLines({ ...counts, failed: counts.failed + failedChecks, failures }));
 process.exit(broken.length === 0 ? 0 : 1);
 
 function suite(title, runs) {
   console.log(`\n=== ${title}`);
   const started = performance.now();
-  const { ok, ...found } = runs(filters, { printClosing: false });
+  const { ok, failures: failed, ...found } = runs(filters, { printClosing: false });
+  failures.push(...failed);
   for (const [what, number] of Object.entries(found)) counts[what] += number;
   record(title, ok, started);
 }

@@ -30,8 +30,9 @@ export function runPacked(args, options = {}) {
       { ...options, home: folder },
     );
     if (typesAgree) return counts;
-    console.error("packed: the types of the installed packages are not what the tests expect");
-    return { ...counts, ok: false, failed: counts.failed + 1 };
+    const failure = "FAILED  packed: the types of the installed packages are not what the tests expect";
+    if (options.printClosing !== false) console.error(failure);
+    return { ...counts, ok: false, failed: counts.failed + 1, failures: [...counts.failures, failure] };
   } finally {
     if (args.includes("--keep")) console.log(`packed: left in ${folder}`);
     else rmSync(folder, { recursive: true, force: true });
