@@ -43,7 +43,7 @@ export { loaderFlags, onceGrown, spawnThread, watchExit } from "./thread/spawn.t
 export { type AnswerRing, newAnswerRing } from "./wire/answer-ring.ts";
 export { explainNotCloneable } from "./wire/clone-path.ts";
 export { decodeThrown, encodeError } from "./wire/error-codec.ts";
-export type { FromWorker, RunMessage, ThreadExit, ToWorker, Wait, WaitTarget } from "./wire/messages.ts";
+export type { FromWorker, PostToWorker, RunMessage, ThreadExit, Wait, WaitTarget } from "./wire/messages.ts";
 export {
   decodeValue,
   encodeValue,

@@ -1,8 +1,19 @@
 import { MessageChannel } from "node:worker_threads";
-import { afterEach, expect, test, vi } from "vitest";
+import { afterEach, expect, onTestFinished, test, vi } from "vitest";
+import { TaskFuture } from "../src/future/task-future.ts";
+import { type TaskCall, task } from "../src/task/task.ts";
 import { hasAnswers, mustWake, newAnswerRing, writeAnswer } from "../src/wire/answer-ring.ts";
-import { LOOK } from "../src/wire/messages.ts";
-import { Submitter } from "../src/worker/submitter.ts";
+import { isFlat, LOOK, type PostToWorker } from "../src/wire/messages.ts";
+import { Host } from "../src/worker/host.ts";
+import { Inbox } from "../src/worker/inbox.ts";
+import { encodeTask, Submitter } from "../src/worker/submitter.ts";
+
+const ran: unknown[] = [];
+const note = task((what: unknown) => {
+  ran.push(what);
+});
+const repeated = task((text: string, times: number) => text.repeat(times));
+const listed = task((text: string) => [text]);
 
 afterEach(() => void vi.restoreAllMocks());
 
@@ -42,4 +53,58 @@ test("a wake-up that a blocking wait came upon is heeded, though the wait was ov
   expect(mustWake(ring)).toBe(true);
   submitter.close();
   port2.close();
+});
+
+/** Both ends of a port in this thread. `posts`: what crossed towards the worker. */
+function playPort() {
+  const { port1, port2 } = new MessageChannel();
+  const [ring, bell] = [newAnswerRing(), new Int32Array(new SharedArrayBuffer(8))];
+  const submitter = new Submitter(port1, ring);
+  const host = new Host("concurrent", {});
+  const inbox = Inbox.onPort(1, port2, bell, ring);
+  const posts: PostToWorker[] = [];
+  inbox.serve(port2, (post) => {
+    posts.push(post);
+    host.receive(inbox, post);
+  });
+  const settings = { executor: "played", executorLabel: "played", keepAlive: false };
+  const submit = <R>(call: TaskCall<R>): TaskFuture<R> => {
+    const future = new TaskFuture<R>(
+      { ...settings, onCancel: (gone) => submitter.cancel(gone.callId, undefined), beforeBlocking: () => undefined },
+      call,
+      submit as never,
+    );
+    submitter.send(encodeTask(future as TaskFuture<unknown>, undefined));
+    return future;
+  };
+  onTestFinished(() => {
+    submitter.close();
+    port2.close();
+  });
+  return { posts, submit };
+}
+
+test("a task that is alone crosses flat, and joined by others it keeps its place before them", async () => {
+  const { posts, submit } = playPort();
+  await submit(note("the first tells the worker the task"));
+  await submit(note("alone"));
+  expect(posts.map(isFlat)).toEqual([false, true]);
+  ran.length = 0;
+  await Promise.all([submit(note("a")), submit(note("b")), submit(note({ c: 1 })), submit(note("d"))]);
+  expect(ran).toEqual(["a", "b", { c: 1 }, "d"]);
+});
+
+test("a task that is alone and is cancelled in the same turn does not run", async () => {
+  const { submit } = playPort();
+  await submit(note("known"));
+  ran.length = 0;
+  submit(note("cancelled")).cancel();
+  await submit(note("next"));
+  expect(ran).toEqual(["next"]);
+});
+
+test("what is too large for the ring comes back flat and whole, text or object", async () => {
+  const { submit } = playPort();
+  expect(await submit(repeated("ü", 5_000))).toBe("ü".repeat(5_000));
+  expect(await submit(listed("x"))).toEqual(["x"]);
 });

@@ -6,8 +6,8 @@ import {
   Host,
   Inbox,
   lineageLinks,
+  type PostToWorker,
   type RunMessage,
-  type ToWorker,
 } from "@duck-ts/runtime/internal";
 import type { FromAgent, ToAgent } from "../protocol.ts";
 import { tolerateScripts } from "../tolerate-scripts.ts";
@@ -57,5 +57,5 @@ export function start(data: unknown): void {
   });
   tell({ t: "ready", links: lineageLinks(currentThread()) });
   if (message !== undefined) host.receive(inbox, [message]);
-  port?.on("message", (batch: readonly ToWorker[]) => host.receive(inbox, batch));
+  port?.on("message", (batch: PostToWorker) => host.receive(inbox, batch));
 }

@@ -124,5 +124,22 @@ export type FromWorker =
   | readonly [op: "ok", callId: number, value: unknown, specials: readonly SpecialSlot[] | undefined]
   | readonly [op: "failed", callId: number, error: EncodedThrown];
 
+/**
+ * Batches, or one alone and flat: half the time of a nested message, on both sides, which is what a task costs that
+ * somebody waits for. A batch begins with a message, what is flat with a number. `order`: its number among the tasks that
+ * can be taken back; -1: it is none of them.
+ */
+export type PostToWorker =
+  | readonly ToWorker[]
+  | readonly [callId: number, task: number, submittedAt: number, order: number, ...args: unknown[]];
+export type PostFromWorker = readonly FromWorker[] | readonly [callId: number, value: unknown];
+
+/** Whether it is the flat form. */
+export function isFlat<P extends PostToWorker | PostFromWorker>(
+  post: P,
+): post is Extract<P, readonly [number, ...unknown[]]> {
+  return typeof post[0] === "number";
+}
+
 /** Posted alone on a task port: there are answers in the ring (see answer-ring.ts). */
 export const LOOK = 0;

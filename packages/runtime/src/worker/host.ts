@@ -6,7 +6,7 @@ import { findTask } from "../task/find-task.ts";
 import type { TaskFunction, TaskRef } from "../task/task-ref.ts";
 import { explainNotCloneable } from "../wire/clone-path.ts";
 import { decodeThrown, encodeError } from "../wire/error-codec.ts";
-import type { ManyMessage, RunMessage, ToWorker } from "../wire/messages.ts";
+import { isFlat, type ManyMessage, type PostToWorker, type RunMessage, type ToWorker } from "../wire/messages.ts";
 import { decodeValue, encodeValue } from "../wire/value-codec.ts";
 import { type Inbox, TURN_MS } from "./inbox.ts";
 import { runInTask, TaskContext } from "./task-context.ts";
@@ -91,8 +91,19 @@ export class Host {
   }
 
   /** Takes what has come, and runs what can run. Returns how many tasks that were. */
-  receive(inbox: Inbox, batch: readonly ToWorker[]): number {
+  receive(inbox: Inbox, post: PostToWorker): number {
     const before = this.#waiting;
+    if (isFlat(post)) {
+      const [callId, taskNumber, submittedAt, order] = post;
+      this.#queue.push(knownJob(inbox, callId, taskNumber, post.slice(4), submittedAt, order));
+      this.#waiting += 1;
+    } else this.#sort(inbox, post);
+    const came = this.#waiting - before;
+    this.#pump();
+    return came;
+  }
+
+  #sort(inbox: Inbox, batch: readonly ToWorker[]): void {
     for (const message of batch) {
       switch (message[0]) {
         case "run":
@@ -112,9 +123,6 @@ export class Host {
           message satisfies never;
       }
     }
-    const came = this.#waiting - before;
-    this.#pump();
-    return came;
   }
 
   /** Queues one task, before those that came in batches, that its sender may take back until `claim` says it has begun. */
@@ -346,23 +354,37 @@ class Batch {
     const taskNumber = flat[at + 1] as number;
     this.#at = at + 3 + (flat[at + 2] as number);
     this.left -= 1;
-    return {
-      inbox: this.#inbox,
-      callId: flat[at] as number,
-      task: this.#inbox.taskOf(taskNumber),
-      taskNumber,
-      args: flat.slice(at + 3, this.#at),
-      specials: undefined,
-      carried: undefined,
-      submittedAt: this.#submittedAt,
-      order: this.#order < 0 ? -1 : this.#order++,
-      claim: undefined,
-      beside: false,
-      begun: false,
-      startedAt: 0,
-      context: undefined,
-    };
+    const order = this.#order < 0 ? -1 : this.#order++;
+    const args = flat.slice(at + 3, this.#at);
+    return knownJob(this.#inbox, flat[at] as number, taskNumber, args, this.#submittedAt, order);
   }
+}
+
+/** One whose task the thread was told of before, and whose arguments are scalars. */
+function knownJob(
+  inbox: Inbox,
+  callId: number,
+  taskNumber: number,
+  args: readonly unknown[],
+  submittedAt: number,
+  order: number,
+): Job {
+  return {
+    inbox,
+    callId,
+    task: inbox.taskOf(taskNumber),
+    taskNumber,
+    args,
+    specials: undefined,
+    carried: undefined,
+    submittedAt,
+    order,
+    claim: undefined,
+    beside: false,
+    begun: false,
+    startedAt: 0,
+    context: undefined,
+  };
 }
 
 function oneJob(inbox: Inbox, message: RunMessage): Job {

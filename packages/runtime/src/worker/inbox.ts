@@ -6,7 +6,7 @@ import type { TaskFunction, TaskRef } from "../task/task-ref.ts";
 import { type AnswerRing, mustWake, POSTED, writeAnswer } from "../wire/answer-ring.ts";
 import { explainNotCloneable } from "../wire/clone-path.ts";
 import { encodeError } from "../wire/error-codec.ts";
-import { type FromWorker, LOOK, type ToWorker } from "../wire/messages.ts";
+import { type FromWorker, LOOK, type PostFromWorker, type PostToWorker } from "../wire/messages.ts";
 import { ClaimReader } from "./claims.ts";
 
 /** After this long without a turn of the event loop, timers and control messages get one. */
@@ -44,7 +44,10 @@ export class Inbox {
   /** An inbox that answers over the submitter's direct port, and with what is small through memory that both share. */
   static onPort(from: number, port: MessagePort, bell: Int32Array, answers: AnswerRing): Inbox {
     const post = (batch: readonly FromWorker[], transfer: readonly Transferable[]): void => {
-      port.postMessage(batch, transfer as Transferable[]);
+      const [only] = batch;
+      const isFlat = batch.length === 1 && only?.[0] === "ok" && only[3] === undefined;
+      const message: PostFromWorker = isFlat ? [only[1], only[2]] : batch;
+      port.postMessage(message, transfer as Transferable[]);
       ring(bell);
     };
     const wake = (): boolean => {
@@ -77,12 +80,12 @@ export class Inbox {
    * Takes what comes over the port and gives it to `receive`. After an answer to a thread that blocks it looks a moment
    * for that thread's next task before it leaves the event loop to sleep, as long as that pays.
    */
-  serve(port: MessagePort, receive: (batch: readonly ToWorker[]) => void): void {
+  serve(port: MessagePort, receive: (post: PostToWorker) => void): void {
     const posted = this.#scalars?.ring;
     let until = 0;
-    const take = (batch: readonly ToWorker[]): void => {
+    const take = (post: PostToWorker): void => {
       this.#freedBlocked = false;
-      receive(batch);
+      receive(post);
       if (this.#freedBlocked && posted !== undefined && paysToSpin("lingering")) afterThisTurn(() => linger(posted));
     };
     const linger = (words: AnswerRing): void => {
@@ -93,11 +96,11 @@ export class Inbox {
       const next =
         receiveMessageOnPort(port) ??
         (spinOn("lingering", words, POSTED, heard, now, until) ? receiveMessageOnPort(port) : undefined);
-      if (next !== undefined) take(next.message as readonly ToWorker[]);
+      if (next !== undefined) take(next.message as PostToWorker);
     };
-    port.on("message", (batch: readonly ToWorker[]) => {
+    port.on("message", (post: PostToWorker) => {
       until = 0;
-      take(batch);
+      take(post);
     });
   }
 

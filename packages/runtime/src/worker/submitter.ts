@@ -8,7 +8,15 @@ import type { TaskRef } from "../task/task-ref.ts";
 import { type AnswerRing, hasAnswers, POSTED, readAnswers, rest } from "../wire/answer-ring.ts";
 import { explainNotCloneable, findNotCloneable } from "../wire/clone-path.ts";
 import { encodeError } from "../wire/error-codec.ts";
-import { type Claims, type FromWorker, LOOK, type RunMessage, type ToWorker } from "../wire/messages.ts";
+import {
+  type Claims,
+  isFlat,
+  LOOK,
+  type PostFromWorker,
+  type PostToWorker,
+  type RunMessage,
+  type ToWorker,
+} from "../wire/messages.ts";
 import { type Encoded, encodeValue, isPlainScalars } from "../wire/value-codec.ts";
 import { ClaimBook } from "./claims.ts";
 
@@ -96,6 +104,8 @@ export class Submitter {
   #flushesAtEnd = false;
   /** The last message of the outbox, while it can take more tasks. */
   #many: unknown[] | undefined;
+  /** In place of an outbox: the one task that there is so far. */
+  #one: Extract<PostToWorker, readonly [number, ...unknown[]]> | undefined;
   readonly #shortNames = new Map<TaskRef, number>();
   #named = 0;
   readonly #undrain: () => void;
@@ -107,7 +117,7 @@ export class Submitter {
     this.#port = port;
     this.#answers = answers;
     this.#onAnswer = onAnswer;
-    port.on("message", (message: readonly FromWorker[] | typeof LOOK) =>
+    port.on("message", (message: PostFromWorker | typeof LOOK) =>
       message === LOOK ? this.#look() : this.#take(message),
     );
     port.unref();
@@ -118,7 +128,12 @@ export class Submitter {
   send(task: EncodedTask, order = -1): void {
     const number = task.copied ? this.#shortNames.get(task.task) : undefined;
     if (number !== undefined) {
-      this.#sendFlat(task, number, order);
+      if (this.#outbox.length > 0 || this.#one !== undefined || (order >= 0 && this.claims.hasFresh))
+        this.#sendFlat(task, number, order);
+      else {
+        this.#one = [task.callId, number, task.submittedAt, order, ...task.args];
+        this.#flushSoon();
+      }
       return;
     }
     const claims = order < 0 ? undefined : this.claims.claims(order);
@@ -139,7 +154,8 @@ export class Submitter {
     }
   }
 
-  #sendFlat({ callId, submittedAt, args }: EncodedTask, number: number, order: number): void {
+  #sendFlat({ callId, submittedAt, args }: FlatTask, number: number, order: number): void {
+    this.#joinOne();
     if (this.#many === undefined || (order >= 0 && this.claims.hasFresh)) {
       const flat = [callId, number, args.length, ...args];
       this.#enqueue(["many", submittedAt, order < 0 ? undefined : this.claims.claims(order), flat]);
@@ -151,10 +167,23 @@ export class Submitter {
     if (this.#many.length > FULL) this.flush();
   }
 
+  /** The one task is no longer alone: it becomes the first of a batch. */
+  #joinOne(): void {
+    if (this.#one === undefined) return;
+    const [callId, number, submittedAt, order, ...args] = this.#one;
+    this.#one = undefined;
+    this.#sendFlat({ callId, submittedAt, args }, number, order);
+  }
+
   #enqueue(message: ToWorker): void {
+    this.#joinOne();
     this.#many = undefined;
     if (this.#outbox.length === 0) this.#outbox = [message];
     else this.#outbox.push(message);
+    this.#flushSoon();
+  }
+
+  #flushSoon(): void {
     if (this.#flushesAtEnd) return;
     this.#flushesAtEnd = true;
     void settled.then(this.#atEnd);
@@ -175,11 +204,18 @@ export class Submitter {
   }
 
   cancel(callId: number, reason: unknown): void {
+    // In one message with a task that has not left yet: then it does not begin.
+    this.#enqueue(["cancel", callId, reason === undefined ? undefined : encodeError(reason)]);
     this.flush();
-    this.#post([["cancel", callId, reason === undefined ? undefined : encodeError(reason)]]);
   }
 
   flush(): void {
+    const one = this.#one;
+    if (one !== undefined) {
+      this.#one = undefined;
+      this.#post(one);
+      return;
+    }
     if (this.#outbox.length === 0) return;
     const batch = this.#outbox;
     this.#outbox = EMPTY;
@@ -187,14 +223,14 @@ export class Submitter {
     this.#post(batch);
   }
 
-  #post(batch: readonly ToWorker[], transfer: readonly Transferable[] = NOTHING): void {
-    this.#port.postMessage(batch, transfer as Transferable[]);
+  #post(post: PostToWorker, transfer: readonly Transferable[] = NOTHING): void {
+    this.#port.postMessage(post, transfer as Transferable[]);
     Atomics.add(this.#answers, POSTED, 1);
   }
 
   /** Takes the small answers that are there: next to nothing where there are none. */
   peek(): void {
-    readAnswers(this.#answers, this.#takeScalar);
+    readAnswers(this.#answers, this.#takeValue);
   }
 
   get hasAnswers(): boolean {
@@ -204,7 +240,7 @@ export class Submitter {
   /** Takes the answers that are there, without an event loop. */
   drain(done?: () => boolean): void {
     for (let got = receiveMessageOnPort(this.#port); got !== undefined; got = receiveMessageOnPort(this.#port)) {
-      if (got.message !== LOOK) this.#take(got.message as FromWorker[]);
+      if (got.message !== LOOK) this.#take(got.message as PostFromWorker);
       if (done?.() === true) break;
     }
     this.#readAll(); // also for a LOOK that was among them: nobody else would
@@ -218,7 +254,7 @@ export class Submitter {
   /** In a stream of answers the next look needs no message: it comes with the next turn of the event loop. */
   #look(): void {
     if (this.#looking) return;
-    if (readAnswers(this.#answers, this.#takeScalar) < STREAM) {
+    if (readAnswers(this.#answers, this.#takeValue) < STREAM) {
       this.#readAll();
       return;
     }
@@ -237,15 +273,19 @@ export class Submitter {
     } while (hasAnswers(this.#answers));
   }
 
-  readonly #takeScalar = (callId: number, value: unknown): void => {
+  readonly #takeValue = (callId: number, value: unknown): void => {
     const future = openTask(callId);
     if (future === undefined) return; // cancelled here meanwhile
     this.#onAnswer?.(future);
     future.settleWith(value);
   };
 
-  #take(answers: readonly FromWorker[]): void {
-    for (const answer of answers) {
+  #take(post: PostFromWorker): void {
+    if (isFlat(post)) {
+      this.#takeValue(post[0], post[1]);
+      return;
+    }
+    for (const answer of post) {
       const future = openTask(answer[1]);
       if (future === undefined) continue; // cancelled here meanwhile
       this.#onAnswer?.(future);
@@ -253,6 +293,8 @@ export class Submitter {
     }
   }
 }
+
+type FlatTask = Pick<EncodedTask, "callId" | "submittedAt" | "args">;
 
 /** In place of a new array for each batch: where it stands, an array is made with the first message. */
 const EMPTY: ToWorker[] = [];
