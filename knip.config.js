@@ -19,7 +19,7 @@ export default {
   ignoreDependencies: ["publint", "@arethetypeswrong/cli", "tsx"],
   workspaces: {
     ".": {
-      entry: ["scripts/*.mjs", "test/**/*.{test,test-d}.ts", "test/**/fixtures/**"],
+      entry: ["scripts/*.mjs", "test/**/*.{test,test-d}.ts", "test/**/fixtures/**", "test/browser/vitest.browser.ts"],
       project: ["scripts/*.mjs", "test/**/*.{ts,mts,js,mjs}"],
       // What test/packed imports is installed by scripts/packed.mjs, in another folder.
       ignore: ["test/packed/**"],

@@ -4,7 +4,8 @@ export default defineConfig({
   test: {
     include: ["packages/*/test/**/*.test.ts", "test/**/*.test.ts"],
     // test/packed is for scripts/packed.mjs: it holds only where the packages are installed as a user installs them.
-    exclude: ["**/node_modules/**", "**/dist/**", "**/fixtures/**", "test/packed/**"],
+    // test/browser is for `pnpm test:browser`: it needs a Chromium.
+    exclude: ["**/node_modules/**", "**/dist/**", "**/fixtures/**", "test/packed/**", "test/browser/**"],
     // One process a test file: whatever a test leaves in its process (threads, handles) stays its own.
     pool: "forks",
     maxWorkers: 2,

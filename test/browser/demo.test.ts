@@ -4,24 +4,24 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Command } from "../packages/server/test/support/command.ts";
+import { Command } from "../../packages/server/test/support/command.ts";
 
 const executablePath = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync);
 if (executablePath === undefined)
-  console.warn("SKIPPED: the demo is not driven in a browser, there is no Chromium (apt-get install chromium).");
+  throw new Error("There is no Chromium to drive the demo with: apt-get install chromium");
 
-const pictures = fileURLToPath(new URL("../node_modules/.cache/demo-screenshots", import.meta.url));
+const pictures = fileURLToPath(new URL("../../node_modules/.cache/demo-screenshots", import.meta.url));
 
 const data = mkdtempSync(join(tmpdir(), "demo-"));
 
-describe.skipIf(executablePath === undefined)("the demo in a browser", () => {
+describe("the demo in a browser", () => {
   let command: Command;
   let browser: Browser;
   let url = "";
 
   beforeAll(async () => {
     mkdirSync(pictures, { recursive: true });
-    const folder = fileURLToPath(new URL("../apps/demo", import.meta.url));
+    const folder = fileURLToPath(new URL("../../apps/demo", import.meta.url));
     command = new Command(
       folder,
       ["serve", "--port", "0"],
@@ -29,10 +29,7 @@ describe.skipIf(executablePath === undefined)("the demo in a browser", () => {
       { keep: true },
     );
     url = await command.url();
-    browser = await chromium.launch({
-      executablePath: executablePath as string,
-      args: ["--no-sandbox"],
-    });
+    browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
   });
 
   afterAll(async () => {
