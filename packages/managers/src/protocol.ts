@@ -90,6 +90,8 @@ export type ToService =
   | { readonly op: "poke"; readonly key: string }
   /** What a worker of a hosted pool says of tasks that were submitted to its manager. */
   | { readonly op: "hostedAnswers"; readonly key: string; readonly to: number; readonly answers: readonly FromWorker[] }
+  /** It has begun there and is not done: it needs the worker's event loop to go on. */
+  | { readonly op: "hostedAwaits"; readonly key: string; readonly from: number; readonly callId: number }
   | { readonly op: "hostedDone"; readonly key: string; readonly callId: number; readonly ok: boolean }
   | { readonly op: "utilization"; readonly key: string }
   /** It is stopped for good: its id is free again. */

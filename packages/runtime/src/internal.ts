@@ -51,8 +51,10 @@ export {
   type SpecialKind,
   type SpecialSlot,
 } from "./wire/value-codec.ts";
+export { type EncodedTask, encodeTask, explainTask } from "./worker/encoded-task.ts";
 export type { EntryData } from "./worker/entry.ts";
-export { Host, type HostEvents, type Job } from "./worker/host.ts";
+export { Host, type HostEvents } from "./worker/host.ts";
 export { Inbox } from "./worker/inbox.ts";
-export { type EncodedTask, encodeTask, explainTask, Submitter } from "./worker/submitter.ts";
+export type { Job } from "./worker/job.ts";
+export { Submitter } from "./worker/submitter.ts";
 export { currentTaskId, runInTask, TaskContext } from "./worker/task-context.ts";

@@ -4,9 +4,10 @@ import { TaskFuture } from "../src/future/task-future.ts";
 import { type TaskCall, task } from "../src/task/task.ts";
 import { hasAnswers, mustWake, newAnswerRing, writeAnswer } from "../src/wire/answer-ring.ts";
 import { isFlat, LOOK, type PostToWorker } from "../src/wire/messages.ts";
+import { encodeTask } from "../src/worker/encoded-task.ts";
 import { Host } from "../src/worker/host.ts";
 import { Inbox } from "../src/worker/inbox.ts";
-import { encodeTask, Submitter } from "../src/worker/submitter.ts";
+import { Submitter } from "../src/worker/submitter.ts";
 
 const ran: unknown[] = [];
 const note = task((what: unknown) => {

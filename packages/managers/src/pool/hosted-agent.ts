@@ -98,8 +98,9 @@ function runSubmittedTasks(key: string): void {
       before?.(body);
       return;
     }
-    host.receive(new Inbox(event.from, (answers) => tell({ op: "hostedAnswers", key, to: event.from, answers })), [
-      event.message,
-    ]);
+    const { from, message } = event;
+    const inbox = new Inbox(from, (answers) => tell({ op: "hostedAnswers", key, to: from, answers }));
+    host.receive(inbox, [message]);
+    if (host.job(from, message[1]) !== undefined) tell({ op: "hostedAwaits", key, from, callId: message[1] });
   });
 }

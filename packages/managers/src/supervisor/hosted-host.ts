@@ -1,18 +1,22 @@
-import type { Answerers, FromWorker, ThreadRecord } from "@duck-ts/runtime/internal";
+import type { Answerers, FromWorker, ThreadRecord, WaitTarget } from "@duck-ts/runtime/internal";
 import * as board from "../board.ts";
 import type { QueuedTask, StopReport } from "../protocol.ts";
 import type { HostContext, ManagerHost } from "./host-api.ts";
 import { Watchdog } from "./watchdog.ts";
 
+/** A task in a worker. `awaits`: it has begun and needs that worker's event loop, which stands still while it blocks. */
+type OpenTask = { readonly from: ThreadRecord; readonly worker: ThreadRecord; awaits: boolean };
+
 /**
  * The supervisor's view of a pool that its owner hosts itself. Its workers are the owner's business; tasks that other
- * threads submit to it run in one of them, beside what the owner gives them.
+ * threads submit to it run in one of them, beside what the owner gives them: a synchronous one also where that worker
+ * stands still in a wait, since what a blocked thread is told it hears.
  */
 export class HostedHost implements ManagerHost {
   readonly #context: HostContext;
   readonly #head: board.Words;
   readonly #watchdog = new Watchdog();
-  readonly #open = new Map<string, { readonly from: ThreadRecord; readonly worker: ThreadRecord }>();
+  readonly #open = new Map<string, OpenTask>();
   #turn = 0;
 
   constructor(context: HostContext) {
@@ -24,14 +28,13 @@ export class HostedHost implements ManagerHost {
     for (const { message, timeoutMs } of tasks) {
       const callId = message[1];
       Atomics.sub(this.#head, board.QUEUED, 1);
-      const workers = this.#workers();
-      const worker = workers[this.#turn++ % Math.max(1, workers.length)];
+      const worker = this.#workerFor(from);
       if (worker === undefined) {
         this.#count(board.CANCELLED);
         this.#context.post(from, { op: "dropped", callId, why: "its pool has no worker that is up" });
         continue;
       }
-      this.#open.set(`${from.id}.${callId}`, { from, worker });
+      this.#open.set(`${from.id}.${callId}`, { from, worker, awaits: false });
       Atomics.add(this.#head, board.ACTIVE, 1);
       if (timeoutMs !== undefined) this.watch(from, callId, timeoutMs);
       worker.post({ t: "event", service: "managers", body: { op: "runHosted", from: from.id, message } });
@@ -46,6 +49,13 @@ export class HostedHost implements ManagerHost {
       this.#open.delete(name);
       this.#context.post(open.from, { op: "answers", answers: [answer], links: open.worker.links });
     }
+  }
+
+  awaits(from: number, callId: number): void {
+    const open = this.#open.get(`${from}.${callId}`);
+    if (open === undefined) return;
+    open.awaits = true;
+    this.#context.api.recheckWaits();
   }
 
   ended(ok: boolean): void {
@@ -100,8 +110,9 @@ export class HostedHost implements ManagerHost {
     }
   }
 
-  answerers(): Answerers {
-    return { live: true };
+  answerers({ callId }: Extract<WaitTarget, { on: "task" }>, waiter: number): Answerers {
+    const open = this.#open.get(`${waiter}.${callId}`);
+    return open?.awaits === true ? { live: false, anyOf: [open.worker.id] } : { live: true };
   }
 
   helpWaiting(): void {
@@ -114,6 +125,15 @@ export class HostedHost implements ManagerHost {
 
   utilization(): number {
     return 0;
+  }
+
+  /** In turns; rather not one that stands still, and the submitter's own, which is about to, only if there is no other. */
+  #workerFor(from: ThreadRecord): ThreadRecord | undefined {
+    const workers = this.#workers();
+    const others = workers.filter((worker) => worker !== from);
+    const turning = others.filter((worker) => !this.#context.api.isBlocked(worker.id));
+    const choice = [turning, others, workers].find(({ length }) => length > 0) ?? [];
+    return choice[this.#turn++ % Math.max(1, choice.length)];
   }
 
   #workers(): ThreadRecord[] {

@@ -161,6 +161,11 @@ class ManagersService implements SupervisorService {
         if (host instanceof HostedHost) host.answered(message.to, message.answers);
         return;
       }
+      case "hostedAwaits": {
+        const host = this.#managers.get(message.key)?.host;
+        if (host instanceof HostedHost) host.awaits(message.from, message.callId);
+        return;
+      }
       case "hostedDone": {
         const host = this.#managers.get(message.key)?.host;
         if (host instanceof HostedHost) host.ended(message.ok);

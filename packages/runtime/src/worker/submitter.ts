@@ -1,15 +1,11 @@
 /** The submitting end of a direct port to a worker. Its counterpart is `host.ts`. */
 import { type MessagePort, receiveMessageOnPort, type Transferable } from "node:worker_threads";
-import { captureContext } from "../context/context-var.ts";
 import { drainWhileBlocked } from "../future/doorbell.ts";
 import { openTask, type TaskFuture } from "../future/task-future.ts";
-import { taskRefOf } from "../task/task.ts";
 import type { TaskRef } from "../task/task-ref.ts";
 import { type AnswerRing, hasAnswers, POSTED, readAnswers, rest } from "../wire/answer-ring.ts";
-import { explainNotCloneable, findNotCloneable } from "../wire/clone-path.ts";
 import { encodeError } from "../wire/error-codec.ts";
 import {
-  type Claims,
   isFlat,
   LOOK,
   type PostFromWorker,
@@ -17,78 +13,8 @@ import {
   type RunMessage,
   type ToWorker,
 } from "../wire/messages.ts";
-import { type Encoded, encodeValue, isPlainScalars } from "../wire/value-codec.ts";
 import { ClaimBook } from "./claims.ts";
-
-/** A task ready to travel. */
-export class EncodedTask {
-  readonly callId: number;
-  readonly task: TaskRef;
-  readonly args: readonly unknown[];
-  readonly specials: Encoded["specials"] = undefined;
-  readonly context: Encoded | undefined = undefined;
-  readonly transfer: readonly Transferable[];
-  /** Its arguments are scalars, which cannot change any more: it may be sent later, or again. */
-  readonly copied: boolean;
-  /** It is copied, and takes next to no memory. */
-  readonly isSmall: boolean;
-  readonly submittedAt: number = Date.now();
-
-  constructor(future: TaskFuture<unknown>, transfer: readonly Transferable[] | undefined) {
-    const { callId, call } = future;
-    const context = captureContext();
-    const scalars = isPlainScalars(call.args);
-    this.callId = callId;
-    this.task = taskRefOf(call.task);
-    this.copied = scalars && context === undefined && (transfer === undefined || transfer.length === 0);
-    this.isSmall = this.copied && !call.args.some((arg) => typeof arg === "string" && arg.length > SMALL_TEXT);
-    if (this.copied) {
-      this.transfer = NOTHING;
-      this.args = call.args;
-      return;
-    }
-    const moved = transfer === undefined ? [] : [...transfer];
-    const args = encodeValue(call.args, moved, "args");
-    this.transfer = moved;
-    this.args = args.value as readonly unknown[];
-    this.specials = args.specials;
-    this.context = context === undefined ? undefined : encodeValue(context, moved, "context");
-  }
-
-  /** The same, with values of its own: what it was made from may change from now on. */
-  snapshot(): EncodedTask {
-    const { args, specials, context } = this;
-    return Object.assign(
-      Object.create(EncodedTask.prototype) as EncodedTask,
-      this,
-      structuredClone({ args, specials, context }),
-    );
-  }
-
-  /** As it crosses alone. */
-  get message(): RunMessage {
-    return this.messageAs(this.task, undefined);
-  }
-
-  messageAs(task: RunMessage[2], claims: Claims | undefined): RunMessage {
-    const { callId, args, specials, context, submittedAt } = this;
-    return ["run", callId, task, args, specials, context, submittedAt, claims];
-  }
-}
-
-/** Makes the message for a task: captures the context, finds what needs more than structured clone. */
-export function encodeTask(future: TaskFuture<unknown>, transfer: readonly Transferable[] | undefined): EncodedTask {
-  return new EncodedTask(future, transfer);
-}
-
-/** The error for a task whose message could not be cloned. */
-export function explainTask(task: EncodedTask, cause: unknown): Error {
-  const { args, context } = task;
-  const inArgs = findNotCloneable(args, "args", task.transfer, () => true).culprit;
-  return inArgs === undefined && context !== undefined
-    ? explainNotCloneable(context.value, "context", { transfer: task.transfer, cause })
-    : explainNotCloneable(args, "args", { transfer: task.transfer, cause });
-}
+import type { EncodedTask } from "./encoded-task.ts";
 
 /**
  * Sends tasks to one worker and takes its answers. What one turn of the event loop submits goes as one message; a task
@@ -301,9 +227,6 @@ const EMPTY: ToWorker[] = [];
 
 /** A microtask by way of a promise costs less than half of what queueMicrotask() does. */
 const settled = Promise.resolve();
-
-/** Characters. */
-const SMALL_TEXT = 4096;
 
 const NOTHING: readonly Transferable[] = [];
 
