@@ -206,6 +206,15 @@ describe.each(["pooled", "separate"] as const)("a %s iterable", (form) => {
     const error = (await failure(all(bodies.list[form].with(quiet)(5 as never)))) as Error;
     expect(error).toBeInstanceOf(TypeError);
     expect(error.message).toMatch(/must return something iterable.*Number/);
+    const Wrapper = form === "pooled" ? IteratorWrapper : IteratorWrapperSeparate;
+    const awaits = (await failure(all(new Wrapper(bodies.asyncRows as never, quiet)))) as Error;
+    expect(awaits.message).toMatch(/must return something iterable.*an async iterable/);
+  });
+
+  test("whose iterator gives something else than steps fails, as a loop over it would, and does not go on for ever", async () => {
+    const error = (await failure(all(bodies.yieldsNothing[form].with(quiet)()))) as Error;
+    expect(error).toBeInstanceOf(TypeError);
+    expect(error.message).toMatch(/gave 5 instead of/);
   });
 
   test("has run the body's finally, once, when its loop is left by break, return or throw", async () => {
