@@ -55,14 +55,15 @@ export class IterableRun {
    * @param caller the iterator's own method, from which on frames are left out of stacks: a frame holds its `this`.
    */
   next(asked: object, caller: (...args: never[]) => unknown): Promise<IteratorResult<unknown, undefined>> {
-    if (this.#failure !== undefined) {
-      const { thrown } = this.#failure;
-      this.#failure = undefined;
-      return Promise.reject(thrown);
-    }
+    if (this.#failure !== undefined) return this.#tell(this.#failure);
     if (this.#closed || this.#over) return Promise.resolve(FINISHED);
     try {
       if (this.#future === undefined) this.#start(caller);
+    } catch (error) {
+      this.#end(); // no pool takes it: it has come to its end without a beginning
+      return Promise.reject(error);
+    }
+    try {
       const value = this.#intake.takeNow();
       if (value !== NOTHING) return Promise.resolve({ done: false, value });
     } catch (error) {
@@ -75,14 +76,19 @@ export class IterableRun {
         fail: reject,
         end: () => {
           this.#end();
-          if (this.#failure === undefined) return resolve(FINISHED);
-          const { thrown } = this.#failure;
-          this.#failure = undefined;
-          reject(thrown);
+          resolve(this.#failure === undefined ? FINISHED : this.#tell(this.#failure));
         },
       };
       this.#intake.request(waiter);
     });
+  }
+
+  /** Once. Where its signal ended it, after the body's `finally`: this way of leaving the loop waits for that, too. */
+  async #tell({ thrown }: { readonly thrown: unknown }): Promise<never> {
+    this.#failure = undefined;
+    await null; // it may be close() that ends a waiter, before it has given its promise
+    await this.#closing?.catch(() => undefined);
+    throw thrown;
   }
 
   /** Fulfilled when the body has ended, its `finally` included. Always the same promise. */

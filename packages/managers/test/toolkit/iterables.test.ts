@@ -1,7 +1,13 @@
 /** threadedIterable() and its kin: a blocking generator, read with for await. */
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
-import { IteratorWrapper, IteratorWrapperSeparate, ThreadedIterator, ThreadPoolExecutor } from "@duck-ts/managers";
+import {
+  IteratorWrapper,
+  IteratorWrapperSeparate,
+  ManagerNotRunning,
+  ThreadedIterator,
+  ThreadPoolExecutor,
+} from "@duck-ts/managers";
 import {
   DataNotCloneableError,
   NotATaskError,
@@ -295,6 +301,35 @@ describe.each(["pooled", "separate"] as const)("a %s iterable", (form) => {
     expect(made[ENDED]).toBe(1);
     const late = bodies.counts[form].with({ signal: abort.signal })(made);
     expect(await failure(late.next())).toBeInstanceOf(TaskCancelledError);
+  });
+
+  test("whose signal is aborted is left when its finally has run, as by a break", async () => {
+    const made = newWords(2);
+    const between = new AbortController();
+    const counted = bodies.counts[form].with({ signal: between.signal, maxSize: 1, ...quiet })(made);
+    await counted.next();
+    await settlesAt(made, MADE, 2);
+    between.abort();
+    expect(await counted.next().catch(() => made[ENDED])).toBe(1);
+
+    const gate = newGate();
+    const waiting = new AbortController();
+    const gated = bodies.endsAfter[form].with({ signal: waiting.signal, ...quiet })(gate, made);
+    await gated.next();
+    const left = gated.next().catch(() => made[ENDED]);
+    waiting.abort(); // whoever waits for an item is told by close() itself, which has not given its promise yet
+    open(gate);
+    expect(await left).toBe(2);
+  });
+
+  test("that no pool takes says so once, and is over then", async () => {
+    if (form === "separate") return;
+    const executor = new ThreadPoolExecutor(1);
+    await executor.shutdown();
+    const items = bodies.counts.pooled.with({ executor })(newWords(2));
+    expect(await failure(items.next())).toBeInstanceOf(ManagerNotRunning);
+    expect(await items.next()).toEqual({ done: true, value: undefined });
+    expect(items.closed).toBe(true);
   });
 
   test("is ended by its timeoutMs, and its finally runs", async () => {
