@@ -51,6 +51,7 @@ export {
   type SpecialKind,
   type SpecialSlot,
 } from "./wire/value-codec.ts";
+export { awaited } from "./worker/awaited.ts";
 export type { EntryData } from "./worker/entry.ts";
 export { Host, type HostEvents, type Job } from "./worker/host.ts";
 export { Inbox } from "./worker/inbox.ts";

@@ -63,6 +63,15 @@ describe.each(["pooled", "separate"] as const)("a %s function", (form) => {
     expect(await failure(bodies.throwsFunction[form].with(quiet)())).toBeInstanceOf(Error);
   });
 
+  test("that gives something with a then() is awaited, inside its task, whatever the then() does", async () => {
+    const call = bodies.thenables[form].with(quiet);
+    expect(await bodies.requestId.run("ours", () => call("gives"))).toBe("ours");
+    expect(await call("nests")).toBe("inner");
+    expect(await call("tells twice")).toBe("first");
+    const error = (await failure(call("throws"))) as Error;
+    expect([error.name, error.message]).toEqual(["RangeError", "then"]);
+  });
+
   test("whose thread ends before it does fails with WorkerCrashedError", async () => {
     const error = (await failure(bodies.exits[form].with(quiet)(3))) as WorkerCrashedError;
     expect(error).toBeInstanceOf(WorkerCrashedError);
@@ -136,6 +145,16 @@ describe("nested calls", () => {
     expect(await within(bodies.fib.with({ executor })(9), "fib(9)")).toBe(34);
     expect(await bodies.callsSeparate.with({ executor })(1, 2)).toBe(3);
   });
+
+  test.each([1, 2])(
+    "never deadlock on a pool of %i either where a body hands the inner call's future on, as its result",
+    async (size) => {
+      const pool = startPool({ maxWorkers: size });
+      const id = pool.id as string;
+      expect(await within(pool.submitTask(bodies.givesInner(id, 5)), "a chain of 5")).toBe("end");
+      expect(await within(pool.submitTask(bodies.blocksForInner(id, 5)), "a blocked chain of 5")).toBe("end");
+    },
+  );
 
   test("find the executor's pool only if they are told; the default one is the root's, whoever needs it first", async () => {
     const executor = new ThreadPoolExecutor(1);
