@@ -1,6 +1,7 @@
 /** One run of an iterable, from the first `next()` to the end of its body: what stands behind a `ThreadedIterator`. */
 import { TaskCancelledError, type TaskFuture, TaskTimeoutError, WorkerCrashedError } from "@duck-ts/runtime";
 import { captureContext, futureInternals, runWithContext, type TaskCall, taskRefOf } from "@duck-ts/runtime/internal";
+import { LONGEST_MS } from "./bounds.ts";
 import { type Place, placeWith, submitTo } from "./executor.ts";
 import { Intake, type Waiter } from "./stream/intake.ts";
 import { produce } from "./stream/produce.ts";
@@ -146,7 +147,7 @@ export class IterableRun {
       future.cancel("the iterable was closed before it began");
     const { closeTimeoutMs } = this.#options;
     const timer =
-      closeTimeoutMs === Number.POSITIVE_INFINITY
+      closeTimeoutMs > LONGEST_MS
         ? undefined
         : setTimeout(
             () => future.cancel(`the iterable was closed, and its body had not ended ${closeTimeoutMs} ms later`),

@@ -367,6 +367,19 @@ describe.each(["pooled", "separate"] as const)("a %s iterable", (form) => {
     await within(items.close(), "close()");
   });
 
+  test("with a closeTimeoutMs that no timer counts to is waited for", async () => {
+    const gate = newGate();
+    const made = newWords(2);
+    const items = bodies.endsAfter[form].with({ closeTimeoutMs: 2 ** 31 })(gate, made);
+    await items.next();
+    await eventually(() => Atomics.load(made, MADE) === 1, "the body to wait");
+    const closing = items.close();
+    await settlesAt(made, ENDED, 0);
+    open(gate);
+    await closing;
+    expect(made[ENDED]).toBe(1);
+  });
+
   test("sees context variables as they were at the call", async () => {
     const items = bodies.requestId.run("call", () => bodies.contextOf[form]());
     expect(await bodies.requestId.run("loop", () => all(items))).toEqual(["call"]);
