@@ -3,6 +3,7 @@ import { TaskCancelledError } from "@duck-ts/runtime";
 import { registerSpecialKind, threadWide } from "@duck-ts/runtime/internal";
 import { copied } from "../copied.ts";
 import { ChannelClosed, ChannelTimeout } from "../errors.ts";
+import { onAbort } from "../on-abort.ts";
 import { checkMaxSize, checkMs, DEFAULT_MAX_SIZE, LONGEST_MS } from "./bounds.ts";
 import { tellToolkit } from "./client.ts";
 import { checkNames } from "./executor.ts";
@@ -144,7 +145,7 @@ export class FromThreadChannel<T> implements AsyncIterable<T, undefined, unknown
     return new Promise<T>((resolve, reject) => {
       const stop = (): void => {
         clearTimeout(timer);
-        signal?.removeEventListener("abort", abort);
+        forgetSignal?.();
       };
       const waiter: Waiter = {
         asked: this,
@@ -170,7 +171,7 @@ export class FromThreadChannel<T> implements AsyncIterable<T, undefined, unknown
       // What a timer cannot count to is no bound either.
       const bounded = within > 0 && within <= LONGEST_MS;
       const timer = bounded ? setTimeout(() => leave(() => new ChannelTimeout(within)), within) : undefined;
-      signal?.addEventListener("abort", abort, { once: true });
+      const forgetSignal = signal === undefined ? undefined : onAbort(signal, abort);
       intake.request(waiter);
     });
   }

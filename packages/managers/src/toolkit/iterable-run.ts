@@ -1,6 +1,7 @@
 /** One run of an iterable, from the first `next()` to the end of its body: what stands behind a `ThreadedIterator`. */
 import { TaskCancelledError, type TaskFuture, TaskTimeoutError, WorkerCrashedError } from "@duck-ts/runtime";
 import { captureContext, futureInternals, runWithContext, type TaskCall, taskRefOf } from "@duck-ts/runtime/internal";
+import { onAbort } from "../on-abort.ts";
 import { LONGEST_MS } from "./bounds.ts";
 import { type Place, placeWith, submitTo } from "./executor.ts";
 import { Intake, type Waiter } from "./stream/intake.ts";
@@ -180,8 +181,7 @@ export class IterableRun {
       abort();
       return;
     }
-    signal.addEventListener("abort", abort, { once: true });
-    this.#forgetSignal = () => signal.removeEventListener("abort", abort);
+    this.#forgetSignal = onAbort(signal, abort);
   }
 }
 

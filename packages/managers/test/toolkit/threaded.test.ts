@@ -1,5 +1,7 @@
 /** threaded() and threadedSeparate(): a blocking function, awaited. */
+import { getEventListeners } from "node:events";
 import {
+  FromThreadChannel,
   getOrCreateThreadManager,
   ThreadPoolExecutor,
   threaded,
@@ -87,6 +89,20 @@ describe.each(["pooled", "separate"] as const)("a %s function", (form) => {
     const error = (await failure(call)) as TaskCancelledError;
     expect(error).toBeInstanceOf(TaskCancelledError);
     expect(error.reason).toBe("enough");
+  });
+
+  test("may share its signal with many others: one listener for all, and none when they are done", async () => {
+    const { signal } = new AbortController();
+    const channel = new FromThreadChannel<number>();
+    const calls = Array.from({ length: 12 }, (_, n) => bodies.echo[form].with({ signal })(n));
+    const gets = [0, 1].map(() => channel.get({ signal }));
+    const items = bodies.counts[form].with({ signal })(newWords(2), 0);
+    expect(getEventListeners(signal, "abort").length).toBe(1);
+    channel.put(1);
+    channel.put(2);
+    expect(await Promise.all([...calls, ...gets])).toEqual([...calls.keys(), 1, 2]);
+    await items.close();
+    expect(getEventListeners(signal, "abort")).toEqual([]);
   });
 
   test("is ended by its timeoutMs", async () => {
