@@ -135,11 +135,14 @@ export class FromThreadChannel<T> implements AsyncIterable<T, undefined, unknown
    */
   async get(options: ChannelGetOptions = {}): Promise<T> {
     const end = this.#consuming("get()");
-    const { intake } = end;
     checkNames(options, ["timeoutMs", "signal"], "FromThreadChannel.get");
     const { timeoutMs = end.timeoutMs, signal } = options;
     const within = checkMs(timeoutMs, "timeoutMs", "FromThreadChannel.get");
     if (signal?.aborted) throw aborted(signal);
+    return this.#next(end.intake, within, signal);
+  }
+
+  #next(intake: Intake, within: number, signal: AbortSignal | undefined): T | Promise<T> {
     const value = intake.takeNow();
     if (value !== NOTHING) return value as T;
     return new Promise<T>((resolve, reject) => {
@@ -193,11 +196,11 @@ export class FromThreadChannel<T> implements AsyncIterable<T, undefined, unknown
 
   /** Until the channel is closed and empty. Leaving the loop leaves the channel as it is: others may go on reading. */
   async *[Symbol.asyncIterator](): AsyncGenerator<T, undefined, unknown> {
-    this.#consuming("for await");
+    const { intake } = this.#consuming("for await");
     for (;;) {
       let item: T;
       try {
-        item = await this.get({ timeoutMs: 0 });
+        item = await this.#next(intake, 0, undefined);
       } catch (error) {
         if (error instanceof ChannelClosed) return undefined;
         throw error;
