@@ -68,6 +68,8 @@ describe.each(["pooled", "separate"] as const)("a %s function", (form) => {
   test("that gives something with a then() is awaited, inside its task, whatever the then() does", async () => {
     const call = bodies.thenables[form].with(quiet);
     expect(await bodies.requestId.run("ours", () => call("gives"))).toBe("ours");
+    expect(await bodies.requestId.run("ours", () => call("is lazy"))).toBe("ours");
+    expect(await failure(call("is none"))).toBeInstanceOf(TypeError);
     expect(await call("nests")).toBe("inner");
     expect(await call("tells twice")).toBe("first");
     const error = (await failure(call("throws"))) as Error;
