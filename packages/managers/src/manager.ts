@@ -17,6 +17,7 @@ import {
 } from "@duck-ts/runtime/internal";
 import * as board from "./board.ts";
 import { ManagerAlreadyRunning, ManagerNotRunning, UsedWhileImportingError } from "./errors.ts";
+import { onAbort } from "./on-abort.ts";
 import { checkStop, checkSubmit, type StopOptions, type SubmitOptions } from "./options.ts";
 import { ownExecutor } from "./own-executor.ts";
 import type { Introduction, Kind, ManagerId, Started, StopReport } from "./protocol.ts";
@@ -272,8 +273,7 @@ export function followSignal(future: TaskFuture<unknown>, signal: AbortSignal): 
     abort(); // it must not run, also where this thread blocks from here on
     return;
   }
-  signal.addEventListener("abort", abort, { once: true });
-  futureInternals.whenSettled(future, () => signal.removeEventListener("abort", abort));
+  futureInternals.whenSettled(future, onAbort(signal, abort));
 }
 
 /** A loop's task cannot be waited for on the loop's own thread. */

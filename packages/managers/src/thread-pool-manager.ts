@@ -1,6 +1,7 @@
 import type { Transferable } from "node:worker_threads";
 import {
   DeadlockError,
+  SyncFuture,
   type Task,
   type TaskCall,
   TaskCancelledError,
@@ -9,6 +10,7 @@ import {
   WorkerCrashedError,
 } from "@duck-ts/runtime";
 import {
+  awaited,
   captureContext,
   currentTaskId,
   currentThread,
@@ -458,17 +460,21 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
       const context = captureContext();
       const vars = context === undefined ? undefined : (copied(context, "context") as Record<string, unknown>);
       value = runWithContext(vars, () =>
-        runInTask(new TaskContext(currentThread().id, future.callId), () => fn(...args)),
+        runInTask(new TaskContext(currentThread().id, future.callId), () => {
+          const returned = fn(...args);
+          // Another task's future can be stood still for as this one is.
+          return returned instanceof SyncFuture ? returned.result() : awaited(returned);
+        }),
       );
-      if (typeof (value as PromiseLike<unknown> | null)?.then !== "function") value = copied(value, "result");
+      if (!(value instanceof Promise)) value = copied(value, "result");
     } catch (thrown) {
       ok = false;
       value = thrown;
     }
     Atomics.add(this.head, ok ? board.COMPLETED : board.FAILED, 1);
     this.#uncount();
-    if (ok && typeof (value as PromiseLike<unknown> | null)?.then === "function") {
-      (value as PromiseLike<unknown>).then(
+    if (ok && value instanceof Promise) {
+      value.then(
         (result) => future.setResult(result),
         (thrown: unknown) => futureInternals.settle(future, { ok: false, thrown, cancelled: false }),
       );

@@ -81,7 +81,7 @@ export class WorkerCrashedError extends DuckError {
   readonly thread: string;
   constructor(thread: string, reason: CrashReason, exitCode?: number, options?: ErrorOptions) {
     const how = {
-      exit: `called process.exit()${exitCode === undefined ? "" : ` (code ${exitCode})`}`,
+      exit: exitCode === undefined ? "ended" : `called process.exit() (code ${exitCode})`,
       "out-of-memory": "ran out of memory",
       error: "ended through an uncaught error",
       terminated: "was terminated",

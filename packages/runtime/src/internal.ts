@@ -51,6 +51,7 @@ export {
   type SpecialKind,
   type SpecialSlot,
 } from "./wire/value-codec.ts";
+export { awaited } from "./worker/awaited.ts";
 export { type EncodedTask, encodeTask, explainTask } from "./worker/encoded-task.ts";
 export type { EntryData } from "./worker/entry.ts";
 export { Host, type HostEvents } from "./worker/host.ts";

@@ -53,9 +53,12 @@ export class LoopHost implements ManagerHost {
   }
 
   connect(from: ThreadRecord, { port, bell, answers, words }: Extract<ToService, { op: "connect" }>): void {
+    const running = this.#thread;
+    // Before the port: a loop that runs may answer at once, and who has its answer knows its thread.
+    if (running !== undefined) this.#tellUp(from, running);
     this.#tell({ t: "connect", from: from.id, port, bell, answers, words }, [port]);
     this.#ports.set(from, words);
-    if (this.#thread !== undefined) this.#tellUp(from, this.#thread);
+    if (running === undefined && this.#thread !== undefined) this.#tellUp(from, this.#thread);
   }
 
   submit(from: ThreadRecord, tasks: readonly QueuedTask[]): void {

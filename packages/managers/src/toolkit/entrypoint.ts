@@ -88,6 +88,7 @@ export function entrypoint(options: EntrypointOptions = {}): Entrypoint {
       "another entrypoint is open. Close it first, or use a ThreadPoolExecutor for a second pool",
     );
   checkNames(options, ["poolSize"], "entrypoint");
-  own.open = new Entrypoint(options.poolSize ?? defaultPoolSize());
+  const { poolSize = defaultPoolSize() } = options;
+  own.open = new Entrypoint(poolSize);
   return own.open;
 }

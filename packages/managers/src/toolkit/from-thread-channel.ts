@@ -3,6 +3,8 @@ import { TaskCancelledError } from "@duck-ts/runtime";
 import { registerSpecialKind, threadWide } from "@duck-ts/runtime/internal";
 import { copied } from "../copied.ts";
 import { ChannelClosed, ChannelTimeout } from "../errors.ts";
+import { onAbort } from "../on-abort.ts";
+import { checkMaxSize, checkMs, DEFAULT_MAX_SIZE, LONGEST_MS } from "./bounds.ts";
 import { tellToolkit } from "./client.ts";
 import { checkNames } from "./executor.ts";
 import { Intake, type Waiter } from "./stream/intake.ts";
@@ -10,7 +12,6 @@ import { Outlet, type StreamPassport } from "./stream/outlet.ts";
 import { fullHere } from "./stream/produce.ts";
 import { NOTHING } from "./stream/ring.ts";
 import { CLOSED, CONSUMER_GONE, OPEN, STATE } from "./stream/words.ts";
-import { checkMaxSize, checkMs } from "./threaded-iterator.ts";
 
 export interface ChannelOptions {
   /** The most items that wait in it; `put` blocks while they do. Default 1024; 0: no bound. */
@@ -86,8 +87,9 @@ export class FromThreadChannel<T> implements AsyncIterable<T, undefined, unknown
       return;
     }
     checkNames(options, ["maxSize", "timeoutMs"], "FromThreadChannel");
-    const maxSize = checkMaxSize(options.maxSize ?? 1024, "FromThreadChannel");
-    const timeoutMs = checkMs(options.timeoutMs ?? 0, "timeoutMs", "FromThreadChannel");
+    const { maxSize = DEFAULT_MAX_SIZE, timeoutMs = 0 } = options;
+    checkMaxSize(maxSize, "FromThreadChannel");
+    checkMs(timeoutMs, "timeoutMs", "FromThreadChannel");
     const intake: Intake = new Intake({
       maxSize,
       label: `a channel (maxSize ${maxSize})`,
@@ -132,16 +134,21 @@ export class FromThreadChannel<T> implements AsyncIterable<T, undefined, unknown
    * `TaskCancelledError` when the signal is aborted, `TypeError` in any other thread.
    */
   async get(options: ChannelGetOptions = {}): Promise<T> {
-    const { intake, timeoutMs } = this.#consuming("get()");
-    const within = checkMs(options.timeoutMs ?? timeoutMs, "timeoutMs", "FromThreadChannel.get");
-    const { signal } = options;
+    const end = this.#consuming("get()");
+    checkNames(options, ["timeoutMs", "signal"], "FromThreadChannel.get");
+    const { timeoutMs = end.timeoutMs, signal } = options;
+    const within = checkMs(timeoutMs, "timeoutMs", "FromThreadChannel.get");
     if (signal?.aborted) throw aborted(signal);
+    return this.#next(end.intake, within, signal);
+  }
+
+  #next(intake: Intake, within: number, signal: AbortSignal | undefined): T | Promise<T> {
     const value = intake.takeNow();
     if (value !== NOTHING) return value as T;
     return new Promise<T>((resolve, reject) => {
       const stop = (): void => {
         clearTimeout(timer);
-        signal?.removeEventListener("abort", abort);
+        forgetSignal?.();
       };
       const waiter: Waiter = {
         asked: this,
@@ -164,8 +171,10 @@ export class FromThreadChannel<T> implements AsyncIterable<T, undefined, unknown
         if (intake.withdraw(waiter)) reject(error());
       };
       const abort = (): void => leave(() => aborted(signal as AbortSignal));
-      const timer = within === 0 ? undefined : setTimeout(() => leave(() => new ChannelTimeout(within)), within);
-      signal?.addEventListener("abort", abort, { once: true });
+      // What a timer cannot count to is no bound either.
+      const bounded = within > 0 && within <= LONGEST_MS;
+      const timer = bounded ? setTimeout(() => leave(() => new ChannelTimeout(within)), within) : undefined;
+      const forgetSignal = signal === undefined ? undefined : onAbort(signal, abort);
       intake.request(waiter);
     });
   }
@@ -187,11 +196,11 @@ export class FromThreadChannel<T> implements AsyncIterable<T, undefined, unknown
 
   /** Until the channel is closed and empty. Leaving the loop leaves the channel as it is: others may go on reading. */
   async *[Symbol.asyncIterator](): AsyncGenerator<T, undefined, unknown> {
-    this.#consuming("for await");
+    const { intake } = this.#consuming("for await");
     for (;;) {
       let item: T;
       try {
-        item = await this.get({ timeoutMs: 0 });
+        item = await this.#next(intake, 0, undefined);
       } catch (error) {
         if (error instanceof ChannelClosed) return undefined;
         throw error;

@@ -1,6 +1,8 @@
 /** One run of an iterable, from the first `next()` to the end of its body: what stands behind a `ThreadedIterator`. */
 import { TaskCancelledError, type TaskFuture, TaskTimeoutError, WorkerCrashedError } from "@duck-ts/runtime";
 import { captureContext, futureInternals, runWithContext, type TaskCall, taskRefOf } from "@duck-ts/runtime/internal";
+import { onAbort } from "../on-abort.ts";
+import { LONGEST_MS } from "./bounds.ts";
 import { type Place, placeWith, submitTo } from "./executor.ts";
 import { Intake, type Waiter } from "./stream/intake.ts";
 import { produce } from "./stream/produce.ts";
@@ -55,14 +57,15 @@ export class IterableRun {
    * @param caller the iterator's own method, from which on frames are left out of stacks: a frame holds its `this`.
    */
   next(asked: object, caller: (...args: never[]) => unknown): Promise<IteratorResult<unknown, undefined>> {
-    if (this.#failure !== undefined) {
-      const { thrown } = this.#failure;
-      this.#failure = undefined;
-      return Promise.reject(thrown);
-    }
+    if (this.#failure !== undefined) return this.#tell(this.#failure);
     if (this.#closed || this.#over) return Promise.resolve(FINISHED);
     try {
       if (this.#future === undefined) this.#start(caller);
+    } catch (error) {
+      this.#end(); // no pool takes it: it has come to its end without a beginning
+      return Promise.reject(error);
+    }
+    try {
       const value = this.#intake.takeNow();
       if (value !== NOTHING) return Promise.resolve({ done: false, value });
     } catch (error) {
@@ -75,14 +78,19 @@ export class IterableRun {
         fail: reject,
         end: () => {
           this.#end();
-          if (this.#failure === undefined) return resolve(FINISHED);
-          const { thrown } = this.#failure;
-          this.#failure = undefined;
-          reject(thrown);
+          resolve(this.#failure === undefined ? FINISHED : this.#tell(this.#failure));
         },
       };
       this.#intake.request(waiter);
     });
+  }
+
+  /** Once. Where its signal ended it, after the body's `finally`: this way of leaving the loop waits for that, too. */
+  async #tell({ thrown }: { readonly thrown: unknown }): Promise<never> {
+    this.#failure = undefined;
+    await null; // it may be close() that ends a waiter, before it has given its promise
+    await this.#closing?.catch(() => undefined);
+    throw thrown;
   }
 
   /** Fulfilled when the body has ended, its `finally` included. Always the same promise. */
@@ -140,7 +148,7 @@ export class IterableRun {
       future.cancel("the iterable was closed before it began");
     const { closeTimeoutMs } = this.#options;
     const timer =
-      closeTimeoutMs === Number.POSITIVE_INFINITY
+      closeTimeoutMs > LONGEST_MS
         ? undefined
         : setTimeout(
             () => future.cancel(`the iterable was closed, and its body had not ended ${closeTimeoutMs} ms later`),
@@ -173,8 +181,7 @@ export class IterableRun {
       abort();
       return;
     }
-    signal.addEventListener("abort", abort, { once: true });
-    this.#forgetSignal = () => signal.removeEventListener("abort", abort);
+    this.#forgetSignal = onAbort(signal, abort);
   }
 }
 

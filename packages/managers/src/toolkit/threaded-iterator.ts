@@ -1,5 +1,6 @@
 import { inspect } from "node:util";
 import type { TaskCall } from "@duck-ts/runtime";
+import { checkMaxSize, checkMs, DEFAULT_MAX_SIZE } from "./bounds.ts";
 import type { Place } from "./executor.ts";
 import { IterableRun, type RunOptions } from "./iterable-run.ts";
 
@@ -15,8 +16,6 @@ export interface IterableOptions {
 }
 
 export const ITERABLE_OPTIONS: readonly (keyof IterableOptions)[] = ["maxSize", "closeTimeoutMs"];
-
-const DEFAULT_MAX_SIZE = 1024;
 
 // A consumer that loses interest without leaving its loop (it threw the iterator away) must not hold a thread for ever.
 const lost = new FinalizationRegistry<IterableRun>((run) => void run.close().catch(() => undefined));
@@ -102,20 +101,4 @@ export function checkIterable(
   where: string,
 ): RunOptions {
   return { maxSize: checkMaxSize(maxSize, where), closeTimeoutMs: checkMs(closeTimeoutMs, "closeTimeoutMs", where) };
-}
-
-export function checkMaxSize(maxSize: unknown, where: string): number {
-  if (typeof maxSize !== "number")
-    throw new TypeError(`${where}: maxSize must be a whole number (0: no bound), got ${typeof maxSize}.`);
-  if (!Number.isInteger(maxSize) || maxSize < 0 || maxSize > 2 ** 30)
-    throw new RangeError(`${where}: maxSize must be a whole number from 0 (no bound) to 2^30, got ${maxSize}.`);
-  return maxSize;
-}
-
-export function checkMs(ms: unknown, name: string, where: string): number {
-  if (typeof ms !== "number")
-    throw new TypeError(`${where}: ${name} must be a number of milliseconds, got ${typeof ms}.`);
-  if (Number.isNaN(ms) || ms < 0)
-    throw new RangeError(`${where}: ${name} must be a number of milliseconds >= 0, got ${ms}.`);
-  return ms;
 }

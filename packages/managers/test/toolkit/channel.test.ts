@@ -63,10 +63,11 @@ describe("a channel within one thread", () => {
     const error = (await failure(channel.get())) as ChannelTimeout;
     expect([error.name, error.code, error.timeoutMs]).toEqual(["ChannelTimeout", "DUCK_CHANNEL_TIMEOUT", 10]);
     expect(((await failure(channel.get({ timeoutMs: 5 }))) as ChannelTimeout).timeoutMs).toBe(5);
-    const patient = channel.get({ timeoutMs: 0 });
+    // No timer counts to the two last: set to them it is over at once.
+    const patient = [0, Number.POSITIVE_INFINITY, 2 ** 31].map((timeoutMs) => channel.get({ timeoutMs }));
     await failure(channel.get({ timeoutMs: 30 }));
-    channel.put(1);
-    expect(await patient).toBe(1);
+    for (const n of [1, 2, 3]) channel.put(n);
+    expect(await Promise.all(patient)).toEqual([1, 2, 3]);
   });
 
   test("get() ends when its signal is aborted, and takes nothing then", async () => {
@@ -80,13 +81,19 @@ describe("a channel within one thread", () => {
     expect(await channel.get()).toBe(1);
   });
 
-  test("refuses options that make no sense", () => {
+  test("refuses options that make no sense", async () => {
     expect(() => new FromThreadChannel({ maxSize: -1 })).toThrow(RangeError);
     expect(() => new FromThreadChannel({ maxsize: 2 } as never)).toThrow(
       /no option "maxsize". Known: maxSize, timeoutMs/,
     );
     expect(() => new FromThreadChannel({ maxSize: "2" as never })).toThrow(TypeError);
     expect(() => new FromThreadChannel({ timeoutMs: Number.NaN })).toThrow(RangeError);
+    expect(() => new FromThreadChannel({ maxSize: null as never })).toThrow(TypeError);
+    const channel = new FromThreadChannel();
+    expect(await failure(channel.get({ timeoutMs: -1 }))).toBeInstanceOf(RangeError);
+    expect(await failure(channel.get({ timeout: 5 } as never))).toMatchObject({
+      message: expect.stringMatching(/no option "timeout". Known: timeoutMs, signal/),
+    });
   });
 });
 

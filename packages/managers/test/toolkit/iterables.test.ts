@@ -1,7 +1,13 @@
 /** threadedIterable() and its kin: a blocking generator, read with for await. */
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
-import { IteratorWrapper, IteratorWrapperSeparate, ThreadedIterator, ThreadPoolExecutor } from "@duck-ts/managers";
+import {
+  IteratorWrapper,
+  IteratorWrapperSeparate,
+  ManagerNotRunning,
+  ThreadedIterator,
+  ThreadPoolExecutor,
+} from "@duck-ts/managers";
 import {
   DataNotCloneableError,
   NotATaskError,
@@ -206,6 +212,15 @@ describe.each(["pooled", "separate"] as const)("a %s iterable", (form) => {
     const error = (await failure(all(bodies.list[form].with(quiet)(5 as never)))) as Error;
     expect(error).toBeInstanceOf(TypeError);
     expect(error.message).toMatch(/must return something iterable.*Number/);
+    const Wrapper = form === "pooled" ? IteratorWrapper : IteratorWrapperSeparate;
+    const awaits = (await failure(all(new Wrapper(bodies.asyncRows as never, quiet)))) as Error;
+    expect(awaits.message).toMatch(/must return something iterable.*an async iterable/);
+  });
+
+  test("whose iterator gives something else than steps fails, as a loop over it would, and does not go on for ever", async () => {
+    const error = (await failure(all(bodies.yieldsNothing[form].with(quiet)()))) as Error;
+    expect(error).toBeInstanceOf(TypeError);
+    expect(error.message).toMatch(/gave 5 instead of/);
   });
 
   test("has run the body's finally, once, when its loop is left by break, return or throw", async () => {
@@ -288,6 +303,35 @@ describe.each(["pooled", "separate"] as const)("a %s iterable", (form) => {
     expect(await failure(late.next())).toBeInstanceOf(TaskCancelledError);
   });
 
+  test("whose signal is aborted is left when its finally has run, as by a break", async () => {
+    const made = newWords(2);
+    const between = new AbortController();
+    const counted = bodies.counts[form].with({ signal: between.signal, maxSize: 1, ...quiet })(made);
+    await counted.next();
+    await settlesAt(made, MADE, 2);
+    between.abort();
+    expect(await counted.next().catch(() => made[ENDED])).toBe(1);
+
+    const gate = newGate();
+    const waiting = new AbortController();
+    const gated = bodies.endsAfter[form].with({ signal: waiting.signal, ...quiet })(gate, made);
+    await gated.next();
+    const left = gated.next().catch(() => made[ENDED]);
+    waiting.abort(); // whoever waits for an item is told by close() itself, which has not given its promise yet
+    open(gate);
+    expect(await left).toBe(2);
+  });
+
+  test("that no pool takes says so once, and is over then", async () => {
+    if (form === "separate") return;
+    const executor = new ThreadPoolExecutor(1);
+    await executor.shutdown();
+    const items = bodies.counts.pooled.with({ executor })(newWords(2));
+    expect(await failure(items.next())).toBeInstanceOf(ManagerNotRunning);
+    expect(await items.next()).toEqual({ done: true, value: undefined });
+    expect(items.closed).toBe(true);
+  });
+
   test("is ended by its timeoutMs, and its finally runs", async () => {
     const made = newWords(2);
     const items = bodies.counts[form].with({ timeoutMs: 1_500, maxSize: 1, ...quiet })(made);
@@ -321,6 +365,19 @@ describe.each(["pooled", "separate"] as const)("a %s iterable", (form) => {
     await items.next();
     await reached(begun);
     await within(items.close(), "close()");
+  });
+
+  test("with a closeTimeoutMs that no timer counts to is waited for", async () => {
+    const gate = newGate();
+    const made = newWords(2);
+    const items = bodies.endsAfter[form].with({ closeTimeoutMs: 2 ** 31 })(gate, made);
+    await items.next();
+    await eventually(() => Atomics.load(made, MADE) === 1, "the body to wait");
+    const closing = items.close();
+    await settlesAt(made, ENDED, 0);
+    open(gate);
+    await closing;
+    expect(made[ENDED]).toBe(1);
   });
 
   test("sees context variables as they were at the call", async () => {

@@ -57,7 +57,9 @@ describe.each(["pooled", "separate"] as const)("in a %s function", (form) => {
     await once(worker, "online");
     const gone: ThreadInfo = { ...currentThread(), id: worker.threadId };
     await worker.terminate();
-    expect(await failure(bodies.waitsOn[form].with(quiet)(gone, 5))).toBeInstanceOf(WorkerCrashedError);
+    const lost = (await failure(bodies.waitsOn[form].with(quiet)(gone, 5))) as WorkerCrashedError;
+    expect(lost).toBeInstanceOf(WorkerCrashedError);
+    expect(lost.message, "how it ended is not known any more").toMatch(/" ended before the task was done/);
   });
 
   test("syncAwait fails and does not hang when the submitter's thread goes away meanwhile", async () => {

@@ -1,5 +1,7 @@
 /** threaded() and threadedSeparate(): a blocking function, awaited. */
+import { getEventListeners } from "node:events";
 import {
+  FromThreadChannel,
   getOrCreateThreadManager,
   ThreadPoolExecutor,
   threaded,
@@ -63,6 +65,17 @@ describe.each(["pooled", "separate"] as const)("a %s function", (form) => {
     expect(await failure(bodies.throwsFunction[form].with(quiet)())).toBeInstanceOf(Error);
   });
 
+  test("that gives something with a then() is awaited, inside its task, whatever the then() does", async () => {
+    const call = bodies.thenables[form].with(quiet);
+    expect(await bodies.requestId.run("ours", () => call("gives"))).toBe("ours");
+    expect(await bodies.requestId.run("ours", () => call("is lazy"))).toBe("ours");
+    expect(await failure(call("is none"))).toBeInstanceOf(TypeError);
+    expect(await call("nests")).toBe("inner");
+    expect(await call("tells twice")).toBe("first");
+    const error = (await failure(call("throws"))) as Error;
+    expect([error.name, error.message]).toEqual(["RangeError", "then"]);
+  });
+
   test("whose thread ends before it does fails with WorkerCrashedError", async () => {
     const error = (await failure(bodies.exits[form].with(quiet)(3))) as WorkerCrashedError;
     expect(error).toBeInstanceOf(WorkerCrashedError);
@@ -78,6 +91,20 @@ describe.each(["pooled", "separate"] as const)("a %s function", (form) => {
     const error = (await failure(call)) as TaskCancelledError;
     expect(error).toBeInstanceOf(TaskCancelledError);
     expect(error.reason).toBe("enough");
+  });
+
+  test("may share its signal with many others: one listener for all, and none when they are done", async () => {
+    const { signal } = new AbortController();
+    const channel = new FromThreadChannel<number>();
+    const calls = Array.from({ length: 12 }, (_, n) => bodies.echo[form].with({ signal })(n));
+    const gets = [0, 1].map(() => channel.get({ signal }));
+    const items = bodies.counts[form].with({ signal })(newWords(2), 0);
+    expect(getEventListeners(signal, "abort").length).toBe(1);
+    channel.put(1);
+    channel.put(2);
+    expect(await Promise.all([...calls, ...gets])).toEqual([...calls.keys(), 1, 2]);
+    await items.close();
+    expect(getEventListeners(signal, "abort")).toEqual([]);
   });
 
   test("is ended by its timeoutMs", async () => {
@@ -136,6 +163,16 @@ describe("nested calls", () => {
     expect(await within(bodies.fib.with({ executor })(9), "fib(9)")).toBe(34);
     expect(await bodies.callsSeparate.with({ executor })(1, 2)).toBe(3);
   });
+
+  test.each([1, 2])(
+    "never deadlock on a pool of %i either where a body hands the inner call's future on, as its result",
+    async (size) => {
+      const pool = startPool({ maxWorkers: size });
+      const id = pool.id as string;
+      expect(await within(pool.submitTask(bodies.givesInner(id, 5)), "a chain of 5")).toBe("end");
+      expect(await within(pool.submitTask(bodies.blocksForInner(id, 5)), "a blocked chain of 5")).toBe("end");
+    },
+  );
 
   test("find the executor's pool only if they are told; the default one is the root's, whoever needs it first", async () => {
     const executor = new ThreadPoolExecutor(1);

@@ -8,6 +8,7 @@ import { explainNotCloneable } from "../wire/clone-path.ts";
 import { decodeThrown, encodeError } from "../wire/error-codec.ts";
 import { isFlat, type PostToWorker, type RunMessage, type ToWorker } from "../wire/messages.ts";
 import { decodeValue, encodeValue } from "../wire/value-codec.ts";
+import { awaited } from "./awaited.ts";
 import { type Inbox, TURN_MS } from "./inbox.ts";
 import { Batch, type Job, knownJob, oneJob } from "./job.ts";
 import { runInTask, TaskContext } from "./task-context.ts";
@@ -222,7 +223,7 @@ export class Host {
     }
     if (exclusive) this.#busy = true;
     this.#enter(job);
-    const settled = given === undefined ? this.#find(job) : (given.value as PromiseLike<unknown>);
+    const settled = given === undefined ? this.#find(job) : (given.value as Promise<unknown>);
     const after = (ok: boolean, value: unknown): void => {
       if (exclusive) this.#busy = false;
       if (this.#leave(job)) {
@@ -277,10 +278,8 @@ export class Host {
       const vars =
         carried === undefined ? undefined : (decodeValue(carried.value, carried.specials) as Record<string, unknown>);
       const { context } = job;
-      const value = runWithContext(vars, () => runInTask(context, () => fn(...args)));
-      const thenable =
-        value !== null && typeof value === "object" && typeof (value as { then?: unknown }).then === "function";
-      return { sync: !thenable, ok: true, value };
+      const value = runWithContext(vars, () => runInTask(context, () => awaited(fn(...args))));
+      return { sync: !(value instanceof Promise), ok: true, value };
     } catch (thrown) {
       return { sync: true, ok: false, value: thrown };
     }

@@ -90,7 +90,10 @@ async function runHere(stream: StreamPassport, intake: Intake, iterator: Iterato
 
 function nextOf(iterator: Iterator<unknown>, onThrow: () => void): IteratorResult<unknown> {
   try {
-    return iterator.next();
+    const step: unknown = iterator.next();
+    // As a loop does: what has no `done` would never come to an end.
+    if ((typeof step === "object" && step !== null) || typeof step === "function") return step as never;
+    throw new TypeError(`The iterator of a threaded iterable gave ${String(step)} instead of { done, value }.`);
   } catch (error) {
     onThrow();
     throw error;
@@ -110,10 +113,15 @@ function leave(stream: StreamPassport, iterator: Iterator<unknown>): void {
 function iteratorOf(made: unknown): Iterator<unknown> {
   const make = (made as Partial<Iterable<unknown>> | null | undefined)?.[Symbol.iterator];
   if (typeof make === "function") return make.call(made);
-  const found = made === null ? "null" : ((made as object | undefined)?.constructor?.name ?? typeof made);
   throw new TypeError(
-    `The body of a threaded iterable must return something iterable (a generator, an array, a Set); it returned ${found}.`,
+    `The body of a threaded iterable must return something iterable (a generator, an array, a Set); it returned ${named(made)}.`,
   );
+}
+
+function named(made: unknown): string {
+  if (made === null) return "null";
+  if (typeof made === "object" && Symbol.asyncIterator in made) return "an async iterable, which needs no thread";
+  return (made as object | undefined)?.constructor?.name ?? typeof made;
 }
 
 /** For the errors of streams that a thread consumes and fills itself. */
