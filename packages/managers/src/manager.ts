@@ -240,6 +240,12 @@ export abstract class Manager {
     this.flush();
   }
 
+  /** @internal Another takes its id: it takes no more tasks, and those that it has taken are ahead of that news. */
+  retire(): void {
+    board.beginStopping(this.head);
+    this.flush();
+  }
+
   /** Sends what is held back for the end of the turn. */
   protected abstract flush(): void;
 }

@@ -17,7 +17,7 @@ import { looksUpAfterwards, seesLater } from "./fixtures/lookups.mjs";
 import * as tasks from "./fixtures/tasks.mjs";
 import { eventually, failure, newGate, open, reached, thrownBy } from "./support/gates.ts";
 import { orphanOf, rawOwner } from "./support/lineage.ts";
-import { freshId, kinds, quiet, startLoop, startPool } from "./support/managers.ts";
+import { freshId, kinds, quiet, start, startLoop, startPool } from "./support/managers.ts";
 import { inRawWorker } from "./support/raw-worker.ts";
 
 const own = { loop: getOrCreateLoopManager, thread: getOrCreateThreadManager };
@@ -129,6 +129,17 @@ describe.each(kinds)("looking up a %s manager", (kind) => {
     expect(await running).toBe("drained");
     await eventually(() => old.state === "stopped", "the old manager to be stopped");
     expect(thrownBy(() => old.submitTask(tasks.nothing))).toBeInstanceOf(ManagerNotRunning);
+  });
+
+  // The story: tasks leave a thread at the end of its turn, and the news of the new manager left at once. The old one was
+  // found to have nothing to do, ended, and dropped what came then.
+  test("with forceCreate in the turn in which the old one was given tasks lets it finish them", async () => {
+    const id = freshId();
+    const old = start(kind, { id });
+    const given = [1, 2, 3].map((value) => old.submitTask(tasks.echo(value)));
+    own[kind]({ id, forceCreate: true });
+    expect(thrownBy(() => old.submitTask(tasks.nothing))).toBeInstanceOf(ManagerNotRunning);
+    expect(await Promise.all(given)).toEqual([1, 2, 3]);
   });
 
   test("that is remembered never outlives the manager: terminate() of its owner is known at once below it", async () => {
