@@ -37,6 +37,12 @@ export abstract class Manager {
 
   /** Not for users: managers come from `getOrCreateLoopManager` and `getOrCreateThreadManager`. */
   protected constructor(intro: Introduction) {
+    if (intro === undefined) {
+      const { name } = new.target;
+      throw new TypeError(
+        `${name} cannot be made with new: getOrCreate${name === "LoopManager" ? "Loop" : "Thread"}Manager(id) finds it or makes it.`,
+      );
+    }
     this.#intro = intro;
     this.#owner = intro.owner[0]?.id === currentThread().id ? currentThread() : threadFromLinks(intro.owner);
     this.#label = managerLabel(intro.kind, intro.id);
@@ -168,13 +174,12 @@ export abstract class Manager {
   protected checkSubmission(given: unknown, options: SubmitOptions): TaskCall<unknown> {
     refuseWhileImporting("A task was submitted to", this.label);
     if (options !== NO_OPTIONS) checkSubmit(options, `${this.className}.submitTask`);
-    const call = toTaskCall(given);
     existingLine()?.assertOpen();
     if (!this.isRunning()) throw new ManagerNotRunning(this.label, this.whyNot());
     const started = this.started();
     if (started.taskType !== null && options.taskType !== started.taskType)
       throw this.wrongType(options.taskType, started.taskType);
-    return call;
+    return toTaskCall(given);
   }
 
   protected abstract wrongType(given: string | undefined, expected: string): Error;

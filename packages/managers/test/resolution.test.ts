@@ -31,6 +31,13 @@ describe.each(kinds)("looking up a %s manager", (kind) => {
     expect(own[kind]().id).toBeUndefined();
   });
 
+  test("is the only way to one: `new` says so", () => {
+    const Manager = own[kind]().constructor as unknown as new () => unknown;
+    expect(() => new Manager()).toThrow(
+      /^(LoopManager cannot .* getOrCreateLoop|ThreadPoolManager cannot .* getOrCreateThread)/,
+    );
+  });
+
   test("takes 0 and '' for ids like any other, apart from each other and from the default", () => {
     const found = [own[kind](0), own[kind]("0"), own[kind](""), own[kind]()];
     expect(new Set(found).size).toBe(4);
@@ -38,8 +45,9 @@ describe.each(kinds)("looking up a %s manager", (kind) => {
   });
 
   test("refuses ids that are none, and strictlyGet with forceCreate", () => {
-    for (const id of [null, Number.NaN, {}, Symbol("x"), true])
+    for (const id of [null, Number.NaN, Number.POSITIVE_INFINITY, {}, [], Symbol("x"), true])
       expect(thrownBy(() => own[kind]({ id } as never))).toBeInstanceOf(TypeError);
+    expect(thrownBy(() => own[kind]([] as never))).toBeInstanceOf(TypeError);
     expect(thrownBy(() => own[kind]({ strictlyGet: true, forceCreate: true }))).toBeInstanceOf(TypeError);
     expect(thrownBy(() => own[kind]({ force: true } as never))).toBeInstanceOf(TypeError);
   });
