@@ -142,10 +142,9 @@ describe.each(kinds)("looking up a %s manager", (kind) => {
   // The story: tasks leave a thread at the end of its turn, and the news of the new manager left at once. The old one was
   // found to have nothing to do, ended, and dropped what came then.
   test("with forceCreate in the turn in which the old one was given tasks lets it finish them", async () => {
-    const id = freshId();
-    const old = start(kind, { id });
+    const old = start(kind);
     const given = [1, 2, 3].map((value) => old.submitTask(tasks.echo(value)));
-    own[kind]({ id, forceCreate: true });
+    own[kind]({ id: old.id, forceCreate: true });
     expect(thrownBy(() => old.submitTask(tasks.nothing))).toBeInstanceOf(ManagerNotRunning);
     expect(await Promise.all(given)).toEqual([1, 2, 3]);
   });
