@@ -292,6 +292,7 @@ export class Supervisor implements SupervisorApi {
         this.adopt(message.port, message.bell);
         return;
       case "gone": {
+        this.#hearAll(); // it may have come and gone before its greeting was read
         const record = this.#byId.get(message.id);
         if (record !== undefined) this.gone(record, message.exit);
         return;
