@@ -265,3 +265,6 @@ export class LoopManager extends Manager implements WorkerNews {
     return this.#submitter;
   }
 }
+
+// The build has to rename a class that speaks of itself.
+Object.defineProperty(LoopManager, "name", { value: "LoopManager" });

@@ -38,6 +38,12 @@ export abstract class Manager {
 
   /** Not for users: managers come from `getOrCreateLoopManager` and `getOrCreateThreadManager`. */
   protected constructor(intro: Introduction) {
+    if (intro === undefined) {
+      const { name } = new.target;
+      throw new TypeError(
+        `${name} cannot be made with new: getOrCreate${name === "LoopManager" ? "Loop" : "Thread"}Manager(id) finds it or makes it.`,
+      );
+    }
     this.#intro = intro;
     this.#owner = intro.owner[0]?.id === currentThread().id ? currentThread() : threadFromLinks(intro.owner);
     this.#label = managerLabel(intro.kind, intro.id);
@@ -169,13 +175,12 @@ export abstract class Manager {
   protected checkSubmission(given: unknown, options: SubmitOptions): TaskCall<unknown> {
     refuseWhileImporting("A task was submitted to", this.label);
     if (options !== NO_OPTIONS) checkSubmit(options, `${this.className}.submitTask`);
-    const call = toTaskCall(given);
     existingLine()?.assertOpen();
     if (!this.isRunning()) throw new ManagerNotRunning(this.label, this.whyNot());
     const started = this.started();
     if (started.taskType !== null && options.taskType !== started.taskType)
       throw this.wrongType(options.taskType, started.taskType);
-    return call;
+    return toTaskCall(given);
   }
 
   protected abstract wrongType(given: string | undefined, expected: string): Error;
@@ -238,6 +243,12 @@ export abstract class Manager {
   protected abstract failureLogger(log: boolean): ((future: TaskFuture<unknown>, thrown: unknown) => void) | undefined;
   /** @internal The thread ends. */
   leave(): void {
+    this.flush();
+  }
+
+  /** @internal Another takes its id: it takes no more tasks, and those that it has taken are ahead of that news. */
+  retire(): void {
+    board.beginStopping(this.head);
     this.flush();
   }
 

@@ -74,15 +74,17 @@ export interface StopOptions {
 }
 
 export function checkId(id: unknown, where: string): ManagerId | undefined {
-  if (id === undefined || typeof id === "string" || (typeof id === "number" && !Number.isNaN(id))) return id;
-  throw new TypeError(`${where}: id must be a string, a number or undefined (the default manager), got ${show(id)}.`);
+  if (id === undefined || typeof id === "string" || (typeof id === "number" && Number.isFinite(id))) return id;
+  throw new TypeError(
+    `${where}: id must be a string, a finite number or undefined (the default manager), got ${show(id)}.`,
+  );
 }
 
 export function checkResolve(
   given: ManagerId | ResolveOptions | undefined,
   where: string,
 ): { id: ManagerId | undefined; forceCreate: boolean; strictlyGet: boolean } {
-  if (typeof given !== "object" || given === null)
+  if (typeof given !== "object" || given === null || Array.isArray(given))
     return { id: checkId(given, where), forceCreate: false, strictlyGet: false };
   rejectUnknown(given, ["id", "forceCreate", "strictlyGet"], where);
   const { id, forceCreate = false, strictlyGet = false } = given;
@@ -136,12 +138,7 @@ export function checkPoolStart(options: PoolStartOptions): void {
   if (options.maxQueue !== Number.POSITIVE_INFINITY)
     whole(options.maxQueue, "maxQueue", where, 0, Number.MAX_SAFE_INTEGER);
   ms(options.idleTimeoutMs, "idleTimeoutMs", where);
-  if (
-    options.memoryLimitMb !== undefined &&
-    !(typeof options.memoryLimitMb === "number" && options.memoryLimitMb > 0)
-  ) {
-    throw bad(options.memoryLimitMb, "memoryLimitMb", where, "a number of mebibytes above 0");
-  }
+  megabytes(options.memoryLimitMb, "memoryLimitMb", where);
   if (options.workerInit !== undefined && !isTaskCall(options.workerInit)) {
     throw new TypeError(
       `${where}: workerInit must be a task call, such as init(config) of a declared task, got ${show(options.workerInit)}.`,
@@ -157,6 +154,7 @@ export function checkSubmit(options: SubmitOptions, where: string): void {
   text(options.taskType, "taskType", where);
   ms(options.timeoutMs, "timeoutMs", where);
   flag(options.logException, "logException", where);
+  flag(options.returnSyncFuture, "returnSyncFuture", where);
   if (options.signal !== undefined && typeof options.signal?.addEventListener !== "function")
     throw bad(options.signal, "signal", where, "an AbortSignal");
   if (options.transfer !== undefined && !Array.isArray(options.transfer))
@@ -206,8 +204,19 @@ function whole(value: unknown, name: string, where: string, min: number, max: nu
 }
 
 function limits(value: unknown, where: string): void {
-  if (value !== undefined && (typeof value !== "object" || value === null))
+  if (value === undefined) return;
+  if (typeof value !== "object" || value === null)
     throw bad(value, "resourceLimits", where, "an object as node:worker_threads takes it");
+  rejectUnknown(value, LIMITS, `${where}: resourceLimits`); // Node passes over what it does not know
+  for (const [name, limit] of Object.entries(value)) megabytes(limit, `resourceLimits.${name}`, where);
+}
+
+const LIMITS = ["maxYoungGenerationSizeMb", "maxOldGenerationSizeMb", "codeRangeSizeMb", "stackSizeMb"] as const;
+
+function megabytes(value: unknown, name: string, where: string): void {
+  if (value === undefined) return;
+  if (typeof value !== "number") throw bad(value, name, where, "a number of mebibytes");
+  if (!(value > 0)) throw new RangeError(`${where}: ${name} must be a number of mebibytes above 0, got ${value}.`);
 }
 
 function bad(value: unknown, name: string, where: string, expected: string): TypeError {

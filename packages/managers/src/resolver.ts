@@ -113,6 +113,7 @@ function create(kind: Kind, id: ManagerId | undefined, replaced: Manager | undef
   const intro = introduce(kind, id);
   const manager = handleOf(intro);
   known().own.set(nameOf(kind, id), manager);
+  replaced?.retire();
   tell({ op: "created", manager: intro, replaces: replaced?.key });
   // By us and not only by the supervisor: whoever sees what we do next must find this manager.
   bumpRegistry();

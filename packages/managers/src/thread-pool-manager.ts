@@ -491,6 +491,9 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
   }
 }
 
+// The build has to rename a class that speaks of itself.
+Object.defineProperty(ThreadPoolManager, "name", { value: "ThreadPoolManager" });
+
 /** So many tasks are sent ahead at most: of those whose arguments are small, and of others, which fill the worker's heap. */
 const MANY = 2 ** 18;
 const FEW = 32;

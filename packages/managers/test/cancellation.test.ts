@@ -244,6 +244,19 @@ test.each(kinds)(
 );
 
 test.each(kinds)(
+  "in a %s: a future that is given something that cannot be cloned fails where it is not, with the path",
+  async (kind) => {
+    const [mine, theirs] = [new SyncFuture<unknown>(), new SyncFuture<unknown>()];
+    const manager = start(kind);
+    expect(await manager.submitTask(tasks.settlesUncloneably(mine))).toBe(true);
+    await expect(mine).rejects.toMatchObject({ code: "DUCK_DATA_NOT_CLONEABLE", path: "result.deep.fn" });
+    const waiting = manager.submitTask(tasks.awaitsFuture(theirs), quiet);
+    theirs.setResult({ deep: { fn: () => 1 } });
+    await expect(waiting).rejects.toMatchObject({ code: "DUCK_DATA_NOT_CLONEABLE", path: "result.deep.fn" });
+  },
+);
+
+test.each(kinds)(
   "in a %s: a future that was settled before it was passed is settled there too, and comes home as itself",
   async (kind) => {
     const manager = start(kind);

@@ -232,6 +232,12 @@ describe("in a pool", () => {
     expect(await pool.stats()).toMatchObject({ crashes: 0, failed: 0 });
   });
 
+  test("memoryLimitMb replaces a thread after the very task that filled it", async () => {
+    const pool = startPool({ memoryLimitMb: 100 });
+    const filled = await pool.submitTask(tasks.holdsBytes(120));
+    expect(await pool.submitTask(tasks.threadIdHere)).not.toBe(filled);
+  });
+
   test("a raw Worker gets a result that holds a port as an error, and the supervisor lives", async () => {
     const pool = startPool();
     await expect(inRawWorker("looksUpAndGetsPort", "thread", pool.id)).rejects.toThrow(

@@ -7,11 +7,18 @@ import { within } from "./support/gates.ts";
 const program = fileURLToPath(new URL("./fixtures/exits.mjs", import.meta.url));
 
 /** Runs one of the programs to its end; a process that does not end is killed, and the test fails. */
-async function run(name: string): Promise<{ readonly code: number | null; readonly said: string }> {
-  const child = spawn(process.execPath, [program, name], { stdio: ["ignore", "ignore", "pipe"] });
+async function run(
+  ...args: string[]
+): Promise<{ readonly code: number | null; readonly said: string; readonly output: string }> {
+  const [name] = args;
+  const child = spawn(process.execPath, [program, ...args], { stdio: ["ignore", "pipe", "pipe"] });
   let said = "";
+  let output = "";
   child.stderr.on("data", (chunk: Buffer) => {
     said += chunk.toString();
+  });
+  child.stdout.on("data", (chunk: Buffer) => {
+    output += chunk.toString();
   });
   try {
     const code = await within(
@@ -19,7 +26,7 @@ async function run(name: string): Promise<{ readonly code: number | null; readon
       `the process "${name}" to end`,
       15_000,
     );
-    return { code, said };
+    return { code, said, output };
   } finally {
     child.kill("SIGKILL");
   }
@@ -43,7 +50,17 @@ describe("a process", () => {
   });
 
   test("does not wait for the tasks of daemons", async () => {
-    expect(await run("daemon")).toEqual({ code: 0, said: "" });
+    expect(await run("daemon")).toEqual({ code: 0, said: "", output: "" });
+  });
+
+  // The story: a worker hands its output over one write at a time, to the supervisor, which hands it on to main. The news
+  // that the task was done came first, and with nothing left to do the process ended: of many lines it had shown one.
+  test.each(
+    ["pool", "loop"].flatMap((kind) => ["awaits", "blocks", "stops", "leaves"].map((end) => [kind, end] as const)),
+  )("shows all that a task of a %s wrote to its console before it ends, where it %s", async (kind, end) => {
+    const { code, said, output } = await run("writes", kind, end);
+    expect([code, said]).toEqual([0, ""]);
+    expect(output.split("\n")).toEqual([...Array.from({ length: 50 }, (_, line) => `line ${line}`), ""]);
   });
 
   test("that calls process.exit() while threads spin ends at once with its code, and leaves nothing", async () => {

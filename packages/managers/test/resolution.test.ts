@@ -17,7 +17,7 @@ import { looksUpAfterwards, seesLater } from "./fixtures/lookups.mjs";
 import * as tasks from "./fixtures/tasks.mjs";
 import { eventually, failure, newGate, open, reached, thrownBy } from "./support/gates.ts";
 import { orphanOf, rawOwner } from "./support/lineage.ts";
-import { freshId, kinds, quiet, startLoop, startPool } from "./support/managers.ts";
+import { freshId, kinds, quiet, start, startLoop, startPool } from "./support/managers.ts";
 import { inRawWorker } from "./support/raw-worker.ts";
 
 const own = { loop: getOrCreateLoopManager, thread: getOrCreateThreadManager };
@@ -31,6 +31,13 @@ describe.each(kinds)("looking up a %s manager", (kind) => {
     expect(own[kind]().id).toBeUndefined();
   });
 
+  test("is the only way to one: `new` says so", () => {
+    const Manager = own[kind]().constructor as unknown as new () => unknown;
+    expect(() => new Manager()).toThrow(
+      /^(LoopManager cannot .* getOrCreateLoop|ThreadPoolManager cannot .* getOrCreateThread)/,
+    );
+  });
+
   test("takes 0 and '' for ids like any other, apart from each other and from the default", () => {
     const found = [own[kind](0), own[kind]("0"), own[kind](""), own[kind]()];
     expect(new Set(found).size).toBe(4);
@@ -38,8 +45,9 @@ describe.each(kinds)("looking up a %s manager", (kind) => {
   });
 
   test("refuses ids that are none, and strictlyGet with forceCreate", () => {
-    for (const id of [null, Number.NaN, {}, Symbol("x"), true])
+    for (const id of [null, Number.NaN, Number.POSITIVE_INFINITY, {}, [], Symbol("x"), true])
       expect(thrownBy(() => own[kind]({ id } as never))).toBeInstanceOf(TypeError);
+    expect(thrownBy(() => own[kind]([] as never))).toBeInstanceOf(TypeError);
     expect(thrownBy(() => own[kind]({ strictlyGet: true, forceCreate: true }))).toBeInstanceOf(TypeError);
     expect(thrownBy(() => own[kind]({ force: true } as never))).toBeInstanceOf(TypeError);
   });
@@ -129,6 +137,16 @@ describe.each(kinds)("looking up a %s manager", (kind) => {
     expect(await running).toBe("drained");
     await eventually(() => old.state === "stopped", "the old manager to be stopped");
     expect(thrownBy(() => old.submitTask(tasks.nothing))).toBeInstanceOf(ManagerNotRunning);
+  });
+
+  // The story: tasks leave a thread at the end of its turn, and the news of the new manager left at once. The old one was
+  // found to have nothing to do, ended, and dropped what came then.
+  test("with forceCreate in the turn in which the old one was given tasks lets it finish them", async () => {
+    const old = start(kind);
+    const given = [1, 2, 3].map((value) => old.submitTask(tasks.echo(value)));
+    own[kind]({ id: old.id, forceCreate: true });
+    expect(thrownBy(() => old.submitTask(tasks.nothing))).toBeInstanceOf(ManagerNotRunning);
+    expect(await Promise.all(given)).toEqual([1, 2, 3]);
   });
 
   test("that is remembered never outlives the manager: terminate() of its owner is known at once below it", async () => {

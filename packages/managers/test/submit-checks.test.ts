@@ -14,15 +14,23 @@ import { NotATaskError } from "@duck-ts/runtime";
 import { describe, expect, test } from "vitest";
 import * as tasks from "./fixtures/tasks.mjs";
 import { newGate, open, reached, thrownBy } from "./support/gates.ts";
-import { freshId, quiet, startLoop, startPool } from "./support/managers.ts";
+import { freshId, kinds, quiet, start, startLoop, startPool } from "./support/managers.ts";
 
 describe("the order of the checks in submitTask", () => {
-  test("options that make no sense come first, then what is no task, then that it does not run", () => {
-    const pool = getOrCreateThreadManager(freshId());
-    expect(thrownBy(() => pool.submitTask({} as never, { timeoutMs: -1 }))).toBeInstanceOf(RangeError);
-    expect(thrownBy(() => pool.submitTask((() => 1) as never))).toBeInstanceOf(NotATaskError);
-    expect(thrownBy(() => pool.submitTask(tasks.echo(1), { taskType: "wrong" }))).toBeInstanceOf(ManagerNotRunning);
-  });
+  test.each(kinds)(
+    "of a %s: options that make no sense come first, then that it does not run, then the type, then what is no task",
+    (kind) => {
+      const idle = kind === "loop" ? getOrCreateLoopManager(freshId()) : getOrCreateThreadManager(freshId());
+      expect(thrownBy(() => idle.submitTask({} as never, { timeoutMs: -1 }))).toBeInstanceOf(RangeError);
+      expect(thrownBy(() => idle.submitTask((() => 1) as never))).toBeInstanceOf(ManagerNotRunning);
+      expect(thrownBy(() => idle.submitTask(tasks.echo(1), { taskType: "wrong" }))).toBeInstanceOf(ManagerNotRunning);
+      const guarded = start(kind, { taskType: "a" });
+      expect(thrownBy(() => guarded.submitTask((() => 1) as never))).toBeInstanceOf(
+        kind === "loop" ? UnknownAsyncTaskError : UnknownTaskError,
+      );
+      expect(thrownBy(() => guarded.submitTask((() => 1) as never, { taskType: "a" }))).toBeInstanceOf(NotATaskError);
+    },
+  );
 
   test("a pool that does not run says so, whatever the type; then the type, then the full queue", async () => {
     const pool = startPool({ maxWorkers: 1, maxQueue: 0, taskType: "a" });
@@ -78,12 +86,16 @@ describe("options that make no sense are refused before anything changes", () =>
     ["with more threads kept ready than there may be", { maxWorkers: 2, minWorkers: 3 }, RangeError],
     ["with a negative queue", { maxWorkers: 1, maxQueue: -1 }, RangeError],
     ["with a negative idle time", { maxWorkers: 1, idleTimeoutMs: -1 }, RangeError],
-    ["with a memory limit of 0", { maxWorkers: 1, memoryLimitMb: 0 }, TypeError],
+    ["with a memory limit of 0", { maxWorkers: 1, memoryLimitMb: 0 }, RangeError],
+    ["with a memory limit in words", { maxWorkers: 1, memoryLimitMb: "1 GB" }, TypeError],
     ["with a plain function as workerInit", { maxWorkers: 1, workerInit: () => undefined }, TypeError],
     ["with a number as task type", { maxWorkers: 1, taskType: 1 }, TypeError],
     ["with daemon: 'yes'", { maxWorkers: 1, daemon: "yes" }, TypeError],
     ["with an option that does not exist", { maxWorkers: 1, maxThreads: 2 }, TypeError],
     ["with resourceLimits that are a number", { maxWorkers: 1, resourceLimits: 5 }, TypeError],
+    ["with a resource limit that does not exist", { maxWorkers: 1, resourceLimits: { heapMb: 64 } }, TypeError],
+    ["with a negative resource limit", { maxWorkers: 1, resourceLimits: { maxOldGenerationSizeMb: -64 } }, RangeError],
+    ["with a resource limit in words", { maxWorkers: 1, resourceLimits: { stackSizeMb: "4" } }, TypeError],
   ];
   test.each(pools)("a pool %s", async (_, options, kind) => {
     const pool = getOrCreateThreadManager(freshId());
@@ -97,6 +109,7 @@ describe("options that make no sense are refused before anything changes", () =>
     ["with a number as task type", { taskType: 1 }, TypeError],
     ["with a pool's option", { maxWorkers: 1 }, TypeError],
     ["with a negative grace", { abortGraceMs: -1 }, RangeError],
+    ["with a resource limit of nothing", { resourceLimits: { maxOldGenerationSizeMb: 0 } }, RangeError],
     ["with a text instead of options", "render", TypeError],
     ["with null", null, TypeError],
   ];
@@ -113,6 +126,7 @@ describe("options that make no sense are refused before anything changes", () =>
     ["a signal that is none", { signal: {} }, TypeError],
     ["a transfer list that is none", { transfer: new ArrayBuffer(1) }, TypeError],
     ["an option that does not exist", { timeout: 5 }, TypeError],
+    ["returnSyncFuture: 'yes'", { returnSyncFuture: "yes" }, TypeError],
   ];
   test.each(submits)("a task with %s", (_, options, kind) => {
     for (const manager of [startPool(), startLoop()] as (LoopManager | ThreadPoolManager)[]) {

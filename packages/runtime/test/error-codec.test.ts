@@ -355,6 +355,21 @@ describe("a thrown value that is no error", () => {
     expect(arrived).toBeInstanceOf(Error);
     expect(arrived.message).toContain(text);
   });
+
+  it("arrives as an error that describes it where not even its class can be asked for", () => {
+    const { proxy: revoked, revoke } = Proxy.revocable({}, {});
+    revoke();
+    const guarded = new Proxy(
+      {},
+      {
+        getPrototypeOf() {
+          throw new Error("no");
+        },
+      },
+    );
+    expect(crossError(revoked).message).toContain("<Revoked Proxy>");
+    expect(crossError(guarded).message).toContain("thrown that cannot cross");
+  });
 });
 
 describe("the submitting side", () => {

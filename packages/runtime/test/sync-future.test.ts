@@ -78,6 +78,10 @@ describe("a SyncFuture", () => {
     expect(() => future.result(Number.NaN)).toThrow(/timeoutMs: expected a number of milliseconds/);
   });
 
+  it("waits with a timeout of Infinity as without one: not for what nobody can settle", () => {
+    expect(() => new SyncFuture().result(Number.POSITIVE_INFINITY)).toThrow(DeadlockError);
+  });
+
   it("calls back once it is done, also those who come late, and logs what a callback throws", async () => {
     const errors: unknown[] = [];
     setLogger({ error: (...args: unknown[]) => errors.push(args), warn() {}, info() {}, debug() {} } as never);
@@ -94,6 +98,20 @@ describe("a SyncFuture", () => {
     await null;
     expect(seen).toEqual([1, "late"]);
     expect(errors).toHaveLength(1);
+  });
+
+  it("logs what an asynchronous callback throws too, and refuses at once what is no function", async () => {
+    const logged = new Promise<unknown>((resolve) => {
+      setLogger({ error: resolve, warn() {}, info() {}, debug() {} } as never);
+    });
+    const future = new SyncFuture<number>();
+    const failure = new Error("bad callback");
+    future.addDoneCallback(async () => {
+      throw failure;
+    });
+    expect(() => future.addDoneCallback(5 as never)).toThrow(TypeError);
+    future.setResult(1);
+    expect(await logged).toMatchObject({ err: failure });
   });
 
   it("logs a failure that nobody looks at, once, and lets no unhandledRejection happen", async () => {
@@ -137,6 +155,17 @@ describe("asyncToSyncFuture", () => {
       DeadlockError,
     );
     expect(() => asyncToSyncFuture(1 as never)).toThrow(/expected a promise, got number/);
+  });
+
+  it("fails where the then() of what it was given throws", async () => {
+    const failure = new Error("no promise after all");
+    const broken = {
+      // biome-ignore lint/suspicious/noThenProperty: what libraries give in place of promises has one.
+      then() {
+        throw failure;
+      },
+    };
+    await expect(asyncToSyncFuture(broken as never)).rejects.toBe(failure);
   });
 
   it("is cancelled when its source was", async () => {

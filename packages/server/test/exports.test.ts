@@ -12,3 +12,10 @@ test.each([
   const given = new Map<string, unknown>(Object.entries(server));
   for (const [name, value] of Object.entries(other)) expect(given.get(name), name).toBe(value);
 });
+
+test.each([
+  ["@duck-ts/runtime", runtime],
+  ["@duck-ts/managers", managers],
+])("what %s exports goes by its name, whatever the build made of it", (_name, all) => {
+  for (const [name, value] of Object.entries(all)) if (typeof value === "function") expect(value.name).toBe(name);
+});

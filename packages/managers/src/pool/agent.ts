@@ -1,4 +1,5 @@
 /** What runs in each worker of a pool, for as long as the worker lives: tinypool's one task. */
+import { getHeapStatistics } from "node:v8";
 import type { MessagePort } from "node:worker_threads";
 import { TaskCancelledError } from "@duck-ts/runtime";
 import {
@@ -38,8 +39,12 @@ export type AgentData = {
   readonly memoryLimitMb: number;
 };
 
-/** Memory is looked at this often at most: the look itself costs some 10 us. */
-const MEMORY_LOOK_MS = 50;
+/** Whether this thread's heap and buffers pass the limit. Looked at after every task: it costs less than a microsecond. */
+function isTooLarge(limitMb: number): boolean {
+  if (limitMb === Number.POSITIVE_INFINITY) return false;
+  const { used_heap_size, external_memory } = getHeapStatistics();
+  return (used_heap_size + external_memory) / 1048576 > limitMb;
+}
 
 export default async function agent(data: AgentData): Promise<void> {
   adoptIdentity(data.identity);
@@ -65,7 +70,6 @@ export default async function agent(data: AgentData): Promise<void> {
 
   let recycling = false;
   let draining = false;
-  let lookedAt = performance.now();
   /** The submitters' inboxes, by their numbers here. */
   const seats = new Map<number, Inbox>();
   /** Numbers of submitters that have ended. */
@@ -164,14 +168,10 @@ export default async function agent(data: AgentData): Promise<void> {
       const recent = Atomics.load(block, board.RECENT_US);
       const us = Math.max(1, Math.min(2 ** 30, Math.round(took * 1000)));
       Atomics.store(block, board.RECENT_US, recent === 0 ? us : Math.round(recent * 0.8 + us * 0.2));
-      if (!recycling && job.startedAt - lookedAt > MEMORY_LOOK_MS) {
-        lookedAt = job.startedAt;
-        const { heapUsed, external, arrayBuffers } = process.memoryUsage();
-        if ((heapUsed + Math.max(external, arrayBuffers)) / 1048576 > data.memoryLimitMb) {
-          recycling = true;
-          running.pause();
-          tell({ t: "recycle" });
-        }
+      if (!recycling && isTooLarge(data.memoryLimitMb)) {
+        recycling = true;
+        running.pause();
+        tell({ t: "recycle" });
       }
     },
     dropped(job) {

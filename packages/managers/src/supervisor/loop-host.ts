@@ -246,7 +246,7 @@ export class LoopHost implements ManagerHost {
         return;
       case "drained":
         // Another submitter's tasks may be on their way through us meanwhile.
-        if (this.#stopping !== undefined && [...this.#ports.values()].every(board.isPortQuiet)) this.#end();
+        if (this.#isDrained()) this.#context.api.written(thread.line, () => this.#isDrained() && this.#end());
         return;
       case "pong": {
         const asked = this.#asked.get(`${message.from}.${message.callId}`);
@@ -265,6 +265,10 @@ export class LoopHost implements ManagerHost {
       default:
         message satisfies never;
     }
+  }
+
+  #isDrained(): boolean {
+    return this.#stopping !== undefined && [...this.#ports.values()].every(board.isPortQuiet);
   }
 
   /** The thread has ended: every task that it had is lost. The next task finds a new one. */

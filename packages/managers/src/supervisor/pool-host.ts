@@ -339,7 +339,7 @@ export class PoolHost implements ManagerHost {
         return;
       case "drained":
         Atomics.add(this.#head, board.REPLACEMENTS, 1);
-        worker.member.terminate();
+        this.#end(worker);
         return;
       case "besideEnded":
         this.#besideEnded(worker, `${message.from}.${message.callId}`, message.ok);
@@ -389,7 +389,12 @@ export class PoolHost implements ManagerHost {
 
   #dismiss(worker: PoolWorker): void {
     worker.state = "retiring";
-    worker.member.terminate();
+    this.#end(worker);
+  }
+
+  /** Ends a worker that has nothing to do any more, once what it has written has left it. */
+  #end(worker: PoolWorker): void {
+    this.#context.api.written(worker.line, () => worker.member.terminate());
   }
 
   #connect(worker: PoolWorker, submitter: ThreadRecord): void {
@@ -560,7 +565,7 @@ export class PoolHost implements ManagerHost {
       }
       if (worker.close()) {
         this.#dismiss(worker);
-        return;
+        if (!this.#workers.includes(worker)) return; // #exited has come back here already
       }
     }
     if (this.#live().length > 0) return;

@@ -85,6 +85,9 @@ export class ThreadedIterator<T> implements AsyncIterableIterator<T, undefined, 
   }
 }
 
+// The build has to rename a class that speaks of itself.
+Object.defineProperty(ThreadedIterator, "name", { value: "ThreadedIterator" });
+
 Object.defineProperty(ThreadedIterator.prototype, inspect.custom, {
   value(this: ThreadedIterator<unknown>): string {
     return this.toString();

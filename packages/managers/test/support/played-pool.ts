@@ -44,6 +44,7 @@ export function playPool(settings: Partial<PoolSettings> = {}, isBlocked = false
         return { record, port: undefined };
       },
       gone: () => undefined,
+      written: (_thread: ThreadRecord, then: () => void) => then(),
     },
     manager: new ManagerRecord({ key: "0:thread:1", kind: "thread", id: "played", owner, head }),
     started: { epoch: 1, taskType: null, daemon: true, threadName: "played", abortGraceMs: 20 },

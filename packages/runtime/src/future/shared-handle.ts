@@ -1,7 +1,8 @@
-import { TaskCancelledError } from "../errors.ts";
+import { DataNotCloneableError, TaskCancelledError } from "../errors.ts";
 import { line, lineHandlers } from "../supervisor/line.ts";
 import { currentThread } from "../thread/identity.ts";
 import { threadWide } from "../thread/shared-state.ts";
+import { explainNotCloneable } from "../wire/clone-path.ts";
 import { decodeThrown, encodeError } from "../wire/error-codec.ts";
 import type { WireOutcome } from "../wire/messages.ts";
 import { decodeValue, encodeValue, registerSpecialKind } from "../wire/value-codec.ts";
@@ -71,11 +72,13 @@ function send(id: string, outcome: Outcome<unknown>): void {
     line().post({ t: "future.settle", id, outcome: { ok: false, error: encodeError(outcome.thrown) } });
     return;
   }
-  const { value, specials } = encodeValue(outcome.value, [], "value");
   try {
+    const { value, specials } = encodeValue(outcome.value, [], "result");
     line().post({ t: "future.settle", id, outcome: { ok: true, value, specials } });
   } catch (cause) {
-    line().post({ t: "future.settle", id, outcome: { ok: false, error: encodeError(cause) } });
+    const error =
+      cause instanceof DataNotCloneableError ? cause : explainNotCloneable(outcome.value, "result", { cause });
+    line().post({ t: "future.settle", id, outcome: { ok: false, error: encodeError(error) } });
   }
 }
 

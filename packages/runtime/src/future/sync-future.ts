@@ -109,6 +109,7 @@ export class SyncFuture<T> implements PromiseLike<T> {
 
   /** Calls `fn` with this future once it is done, in this thread, in a microtask; errors thrown by `fn` are logged. */
   addDoneCallback(fn: (future: this) => void): void {
+    if (typeof fn !== "function") throw new TypeError(`addDoneCallback: expected a function, got ${String(fn)}.`);
     this.#observed = true;
     this.#whenSettled(fn as (future: SyncFuture<unknown>) => void);
   }
@@ -178,6 +179,7 @@ export class SyncFuture<T> implements PromiseLike<T> {
     }
     this.#observed = true;
     if (this.#outcome !== undefined) return this.#outcome;
+    if (timeoutMs === Number.POSITIVE_INFINITY) return this.#wait(undefined); // no deadline: a deadlock is looked for
     if (timeoutMs === 0) throw new FutureTimeoutError(0);
     const forbidden = blockingForbidden();
     if (forbidden !== undefined) throw new BlockingNotAllowedError(threadLabel(), forbidden);
@@ -247,11 +249,14 @@ export class SyncFuture<T> implements PromiseLike<T> {
   }
 
   #callBack(fn: (future: SyncFuture<unknown>) => void): void {
+    const failed = (error: unknown): void =>
+      logger().error({ err: error, thread: threadLabel() }, "a done callback of a future threw");
     void settled.then(() => {
       try {
-        fn(this);
+        const returned: unknown = fn(this);
+        if (returned instanceof Promise) returned.catch(failed);
       } catch (error) {
-        logger().error({ err: error, thread: threadLabel() }, "a done callback of a future threw");
+        failed(error);
       }
     });
   }
@@ -272,7 +277,8 @@ export function asyncToSyncFuture<T>(promise: PromiseLike<T>): SyncFuture<T> {
   }
   const future = new SyncFuture<T>();
   futureInternals.bindToOwnLoop(future);
-  promise.then(
+  // By way of a promise of Node's, which copes with a then() that throws or that calls back twice.
+  Promise.resolve(promise).then(
     (value) => future.setResult(value),
     (thrown: unknown) =>
       futureInternals.settle(future, {

@@ -55,7 +55,9 @@ export class TaskFuture<T> extends SyncFuture<T> {
 
   constructor(options: TaskFutureOptions, call: TaskCall<unknown>, submitter: (...args: never[]) => unknown) {
     super();
-    existingLine()?.assertOpen();
+    const own = existingLine();
+    own?.assertOpen();
+    own?.expectOutput();
     tasks.nextCall += 1;
     this.callId = tasks.nextCall;
     this.call = call;

@@ -3,6 +3,7 @@ import { DuckError } from "../errors.ts";
 import { blockUntil, drainAnswers, drainWhileBlocked, lookWhileBlocked, ownDoorbell } from "../future/doorbell.ts";
 import { currentThread, lineageLinks, type RootShared, rootShared, SUPERVISOR_STATE } from "../thread/identity.ts";
 import { threadWide } from "../thread/shared-state.ts";
+import { whenWritten } from "../thread/written.ts";
 import { decodeThrown, encodeError } from "../wire/error-codec.ts";
 import type { FromSupervisor, ToSupervisor } from "../wire/messages.ts";
 import { launchSupervisor, SUPERVISOR_DEAD, SUPERVISOR_NONE, SUPERVISOR_READY } from "./launch.ts";
@@ -137,6 +138,8 @@ export class Line {
   readonly #handlers: Handlers;
   #seq = 0;
   #holds = 0;
+  /** Whether threads may have written something since their output was last taken. */
+  #outputDue = false;
   #ended: DuckError | undefined;
 
   constructor(wire: Wire, handlers: Handlers) {
@@ -200,11 +203,27 @@ export class Line {
 
   /** Keeps this thread's event loop alive until `letGo()` was called as often. */
   hold(): void {
+    this.expectOutput();
     if (this.#holds++ === 0) this.#wire.ref();
   }
 
   letGo(): void {
     if (--this.#holds === 0) this.#wire.unref();
+  }
+
+  /** A thread will run code for this one, and may write to its standard streams. */
+  expectOutput(): void {
+    this.#outputDue = true;
+  }
+
+  /**
+   * What threads write comes here by way of the supervisor, and the news that a task is done is faster: before the
+   * process ends because there is nothing left to do, the last of it is taken.
+   */
+  takeOutput(): void {
+    if (!this.#outputDue || this.#ended !== undefined) return;
+    void this.#request((seq) => ({ t: "output", seq })).catch(() => undefined); // without a supervisor nothing comes
+    this.#outputDue = false;
   }
 
   #request<T>(message: (seq: number) => ToSupervisor): Promise<T> {
@@ -273,6 +292,9 @@ export class Line {
         return;
       case "quiet":
         this.post({ t: "quiet", ask: message.ask, quiet: hasOnlyPorts() });
+        return;
+      case "written":
+        whenWritten(() => this.post({ t: "written", ask: message.ask }));
         return;
       case "future.settled":
         this.#handlers.future?.(message.id, message.outcome);
@@ -346,7 +368,9 @@ function launched(): Line {
   const { words } = rootShared();
   const until = performance.now() + UP_WITHIN_MS;
   const inTime = (): boolean => Atomics.load(words, SUPERVISOR_STATE) === SUPERVISOR_READY || performance.now() < until;
-  return new Line(overPort(port, inTime), lineHandlers());
+  const made = new Line(overPort(port, inTime), lineHandlers());
+  process.on("beforeExit", () => made.takeOutput());
+  return made;
 }
 
 /** This thread's line; made at the first need, and the supervisor with it. May block a foreign thread for some milliseconds. */

@@ -9,12 +9,14 @@ import {
 } from "node:worker_threads";
 import { ring } from "../future/doorbell.ts";
 import { logger } from "../logger.ts";
-import type { RootShared, ThreadInfo, ThreadLink } from "../thread/identity.ts";
+import type { RootShared, ThreadInfo, ThreadKind, ThreadLink } from "../thread/identity.ts";
 import { threadFromLinks } from "../thread/identity.ts";
+import { whenWritten } from "../thread/written.ts";
 import { encodeError } from "../wire/error-codec.ts";
 import type { FromSupervisor, ThreadExit, ToSupervisor, Wait, WaitTarget } from "../wire/messages.ts";
 import { Doubts } from "./doubts.ts";
 import { broadcastNames, type Hello } from "./line.ts";
+import { Outputs } from "./outputs.ts";
 import { SharedFutures } from "./shared-futures.ts";
 import { type Answerers, type AwaitingTask, type BlockedThread, type Deadlock, findDeadlock } from "./waits.ts";
 
@@ -78,9 +80,14 @@ export interface SupervisorApi {
   /** A line for a thread that is about to be made; its port goes to the thread, whose first message says who it is. */
   openLine(bell: Int32Array): { readonly record: ThreadRecord; readonly port: MessagePort };
   gone(thread: ThreadRecord, exit: ThreadExit): void;
+  /** Calls `then` once what the thread has written has come here: before it is ended in good order. */
+  written(thread: ThreadRecord, then: () => void): void;
   /** Who can answer has changed: look again at those who are blocked. */
   recheckWaits(): void;
 }
+
+/** The threads that the supervisor makes: what they write goes through it. */
+const MADE_HERE: ReadonlySet<ThreadKind> = new Set<ThreadKind>(["pool", "loop", "separate"]);
 
 /** One per root: the registry of threads, their lines, their exits, their waits, and the futures they share. */
 export class Supervisor implements SupervisorApi {
@@ -102,6 +109,7 @@ export class Supervisor implements SupervisorApi {
   });
   readonly #services = new Map<string, SupervisorService>();
   readonly #futures = new SharedFutures((id) => this.#byId.get(id));
+  readonly #outputs = new Outputs();
   readonly #deferred: (() => void)[] = [];
   /** What foreign threads say before they have a channel of their own. */
   readonly #hello: BroadcastChannel;
@@ -161,7 +169,12 @@ export class Supervisor implements SupervisorApi {
       this.#futures.threadGone(record.info, exit);
     }
     record.close();
+    this.#outputs.threadGone(record);
     this.recheckWaits();
+  }
+
+  written(thread: ThreadRecord, then: () => void): void {
+    this.#outputs.written(thread, then);
   }
 
   recheckWaits(): void {
@@ -279,6 +292,7 @@ export class Supervisor implements SupervisorApi {
         this.adopt(message.port, message.bell);
         return;
       case "gone": {
+        this.#hearAll(); // it may have come and gone before its greeting was read
         const record = this.#byId.get(message.id);
         if (record !== undefined) this.gone(record, message.exit);
         return;
@@ -309,6 +323,12 @@ export class Supervisor implements SupervisorApi {
       case "quiet":
         this.#doubts.answered(message.ask, message.quiet);
         return;
+      case "written":
+        this.#outputs.answered(message.ask);
+        return;
+      case "output":
+        this.#passOutputOn(() => from.post({ t: "reply", seq: message.seq, ok: true, value: undefined }));
+        return;
       case "future.hold":
         this.#futures.hold(message.id, from);
         return;
@@ -329,6 +349,18 @@ export class Supervisor implements SupervisorApi {
       default:
         message satisfies never;
     }
+  }
+
+  /** Has the threads that were made here hand over what they have written, and this one after them. */
+  #passOutputOn(then: () => void): void {
+    const made = [...this.#byId.values()].filter(({ info }) => info !== undefined && MADE_HERE.has(info.kind));
+    let left = made.length + 1;
+    const one = (): void => {
+      left -= 1;
+      if (left === 0) whenWritten(then);
+    };
+    for (const record of made) this.#outputs.written(record, one);
+    one();
   }
 
   #load(name: string, url: string): void {

@@ -48,6 +48,10 @@ export function registerErrorClass(cls: ErrorClass, name: string = cls.name): vo
       "registerErrorClass expected a class with a name. Name the class, or pass a name as the second argument.",
     );
   }
+  keep(cls, name);
+}
+
+function keep(cls: ErrorClass, name: string): void {
   registry.byName.set(name, cls);
   registry.byPrototype.set(cls.prototype as object, name);
 }
@@ -68,7 +72,7 @@ for (const cls of [
   SuppressedError,
 ] as (ErrorClass | undefined)[]) {
   if (cls === undefined) continue; // SuppressedError came with Node 24
-  registerErrorClass(cls);
+  keep(cls, cls.name); // unasked: in a test sandbox they extend another realm's Error
   builtIn.add(cls.name);
 }
 for (const cls of Object.values(ownErrors) as unknown[]) {

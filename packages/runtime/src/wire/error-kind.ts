@@ -51,7 +51,11 @@ export const errorKind: SpecialKind = {
 
 /** Errors of this realm and others, and what only inherits from one (`Object.create(Error.prototype)`, DOMException). */
 export function isError(value: unknown): value is Error {
-  return types.isNativeError(value) || value instanceof Error;
+  try {
+    return types.isNativeError(value) || value instanceof Error;
+  } catch {
+    return false; // a proxy that is revoked, or whose trap throws
+  }
 }
 
 /** `error` as data. Reads, never throws, never changes it. Fields that `crosses` denies become their `util.inspect` text. */

@@ -63,6 +63,10 @@ export type ToSupervisor =
   | { readonly t: "there" }
   /** The answer to `quiet`. */
   | { readonly t: "quiet"; readonly ask: number; readonly quiet: boolean }
+  /** The answer to `written`. */
+  | { readonly t: "written"; readonly ask: number }
+  /** Replied to when what the supervisor's threads have written to their standard streams has come to the sender. */
+  | { readonly t: "output"; readonly seq: number }
   /** The sender holds a copy of a future that lives elsewhere (or lives here and left). */
   | { readonly t: "future.hold"; readonly id: string }
   | { readonly t: "future.settle"; readonly id: string; readonly outcome: WireOutcome }
@@ -79,6 +83,8 @@ export type FromSupervisor =
   | { readonly t: "deadlock"; readonly wait: number; readonly cycle: readonly string[] }
   /** Is there nothing on your event loop, no timer, no socket, that could let your tasks go on? */
   | { readonly t: "quiet"; readonly ask: number }
+  /** Has what you have written to your standard streams left you? */
+  | { readonly t: "written"; readonly ask: number }
   | { readonly t: "future.settled"; readonly id: string; readonly outcome: WireOutcome };
 
 /**

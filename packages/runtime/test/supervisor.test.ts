@@ -1,0 +1,33 @@
+import { BroadcastChannel, MessageChannel } from "node:worker_threads";
+import { expect, test } from "vitest";
+import { broadcastNames } from "../src/supervisor/line.ts";
+import { Supervisor } from "../src/supervisor/supervisor.ts";
+import { currentThread } from "../src/thread/identity.ts";
+
+// The story: a raw Worker greets over a channel that all share, its parent tells of its end over its own line, and
+// nothing keeps these in order. Read the other way round, the dead thread stayed for ever, with all that it owned.
+test("a foreign thread that has ended before its greeting was read is no more", async () => {
+  const root = { id: `test-${process.pid}`, words: new Int32Array(new SharedArrayBuffer(64)) };
+  const supervisor = new Supervisor(root, currentThread(), []);
+  const main = { id: 0, name: "main", kind: "main" } as const;
+  const { port1: line, port2: parent } = new MessageChannel();
+  const record = supervisor.adopt(line, new Int32Array(new SharedArrayBuffer(8)), [main]);
+  const names = broadcastNames(root.id);
+  const [hello, other] = [new BroadcastChannel(names.hello), new BroadcastChannel(names.hello)];
+  try {
+    const links = [{ id: 5, name: "worker-5", kind: "foreign" } as const, main];
+    const read = new Promise((resolve) => {
+      other.onmessage = resolve;
+    });
+    hello.postMessage({ links, bell: new Int32Array(new SharedArrayBuffer(8)) });
+    parent.postMessage({ t: "gone", id: 5, exit: { reason: "terminated", exitCode: 1 } });
+    record.drain(); // its parent is heard first
+    await read;
+    await new Promise(setImmediate); // whoever had not read the greeting has by now
+    expect(supervisor.thread(5)).toBeUndefined();
+  } finally {
+    hello.close();
+    other.close();
+    record.close();
+  }
+});
