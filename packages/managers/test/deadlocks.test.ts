@@ -133,6 +133,19 @@ describe("managers that wait for each other", () => {
     expect(await Promise.all([pool.submitTask(tasks.echo(1)), loop.submitTask(tasks.echo(2))])).toEqual([1, 2]);
   });
 
+  test.each(["thread", "loop"] as const)(
+    "a thread that blocks on a task (of a %s) which awaits a future that only that thread could settle: the same",
+    async (kind) => {
+      const [pool, loop] = [startPool(), startLoop()];
+      const [awaiter, blocker] = kind === "thread" ? [pool, loop] : [loop, pool];
+      const future = blocker.submitTask(tasks.blocksOnAwaiterOfItsFuture(kind, awaiter.id), quiet);
+      const error = (await within(failure(future), "the error")) as DeadlockError;
+      expect(error).toBeInstanceOf(DeadlockError);
+      expect(error.cycle).toHaveLength(2);
+      await awaiter.stop({ wait: false, timeoutMs: 0 }); // the task that awaits does so for ever
+    },
+  );
+
   test("a pool of one and a loop, each awaiting the other, six deep, come to their end", async () => {
     // The story: the pool saw only its own workers' waits, so a task that came back by way of a loop stayed in its queue.
     const [pool, loop] = [startPool(), startLoop()];

@@ -3,7 +3,7 @@ import { logger } from "../logger.ts";
 import type { WaitTarget } from "../wire/messages.ts";
 import { blockingForbidden, blockUntil, threadLabel } from "./doorbell.ts";
 import type { SharedHandle } from "./shared-handle.ts";
-import { beginWait } from "./wait-report.ts";
+import { beginWait, reportIfLong } from "./wait-report.ts";
 
 export type Outcome<T> =
   | { readonly ok: true; readonly value: T }
@@ -156,9 +156,11 @@ export class SyncFuture<T> implements PromiseLike<T> {
   /** Called once, whoever has settled it: another thread may have. */
   protected onSettled(): void {}
 
-  /** Called at the first `await`; for what must stay alive while somebody awaits. */
+  /** Called at the first `await`. */
   protected onAwaited(): void {
     this.#shared?.keepAliveUntilSettled();
+    const target = this.waitTarget();
+    if (target !== undefined) reportIfLong(this, target, (fn) => this.#whenSettled(fn));
   }
 
   #asPromise(): Promise<T> {

@@ -7,11 +7,9 @@ import { threadWide } from "../thread/shared-state.ts";
 import { decodeThrown } from "../wire/error-codec.ts";
 import type { FromWorker, WaitTarget } from "../wire/messages.ts";
 import { decodeValue } from "../wire/value-codec.ts";
-import { currentTaskId } from "../worker/task-context.ts";
 import { threadLabel } from "./doorbell.ts";
 import { OpenTasks } from "./open-tasks.ts";
 import { futureInternals, SyncFuture } from "./sync-future.ts";
-import { beginWait } from "./wait-report.ts";
 
 /** What a manager says about the tasks that it takes. */
 export type TaskFutureOptions = {
@@ -169,11 +167,6 @@ export class TaskFuture<T> extends SyncFuture<T> {
     this.#options.beforeBlocking(this as TaskFuture<unknown>);
   }
 
-  protected override onAwaited(): void {
-    super.onAwaited();
-    if (currentTaskId() !== undefined) reportIfLong(this as TaskFuture<unknown>, this.waitTarget());
-  }
-
   protected override logFailure(thrown: unknown): void {
     if (this.#options.onFailure !== undefined) return; // its manager has logged it, or was told not to
     logger().warn(
@@ -227,21 +220,6 @@ function stackAbove(caller: (...args: never[]) => unknown): string | undefined {
   const holder: { stack?: string } = {};
   Error.captureStackTrace(holder, caller);
   return holder.stack?.includes("\n") ? holder.stack : undefined;
-}
-
-const AWAIT_REPORT_MS = 3;
-
-/**
- * A task (not a whole thread) that awaits another is worth reporting only if it takes a while, and only where a full
- * pool could wait for itself: inside a task.
- */
-function reportIfLong(future: TaskFuture<unknown>, target: WaitTarget): void {
-  const timer = setTimeout(() => {
-    if (future.done) return;
-    const report = beginWait(target, false);
-    futureInternals.whenSettled(future, () => report.end());
-  }, AWAIT_REPORT_MS);
-  timer.unref();
 }
 
 /** The unsettled task that this thread submitted as `callId`. */

@@ -8,6 +8,26 @@ type Report = { deadlock: readonly string[] | undefined; end(): void };
 const reports = (): { next: number; readonly open: Map<number, Report> } =>
   threadWide("wait-reports", () => ({ next: 0, open: new Map<number, Report>() }));
 
+const AWAIT_REPORT_MS = 3;
+
+/**
+ * A task (not a whole thread) that awaits is worth reporting only if it takes a while, and only inside a task: where a full
+ * pool could wait for itself, or a circle leads through it.
+ */
+export function reportIfLong(
+  future: { readonly done: boolean },
+  target: WaitTarget,
+  whenSettled: (fn: () => void) => void,
+): void {
+  if (currentTaskId() === undefined) return;
+  const timer = setTimeout(() => {
+    if (future.done) return;
+    const report = beginWait(target, false);
+    whenSettled(() => report.end());
+  }, AWAIT_REPORT_MS);
+  timer.unref();
+}
+
 /** Tells the supervisor that this thread (`blocking`) or the current task waits for `target`, until `end()`. */
 export function beginWait(target: WaitTarget, blocking: boolean, bounded = false): Report {
   const own = reports();
