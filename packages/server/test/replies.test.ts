@@ -107,6 +107,8 @@ test("HEAD has the head of GET and no body", async () => {
   expect([response.status, response.headers.get("content-length"), await response.text()]).toEqual([200, "17", ""]);
   const streamed = await fetch(`${at}/generator`, { method: "HEAD" });
   expect([streamed.status, await streamed.text()]).toEqual([200, ""]);
+  // GET says text/plain, because the first piece is text; HEAD, which asks for no piece, says nothing in its place.
+  expect(streamed.headers.get("content-type")).toBeNull();
 });
 
 test("inject() goes through the same server", async () => {
