@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { raw, start } from "./support/server.ts";
 
 const server = (): ReturnType<typeof start> => start("basic.ts");
@@ -59,6 +59,13 @@ test("an HttpError is a problem with its details; another error is a 500 that sa
   expect(unknown.status).toBe(500);
   expect(await unknown.text()).not.toContain("secret");
   expect(lines.some((line) => JSON.stringify(line).includes("Error: secret"))).toBe(true);
+});
+
+test("createServer() shows what a 500 is about where NODE_ENV is development", async () => {
+  vi.stubEnv("NODE_ENV", "development");
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const { at } = await server();
+  expect(await (await fetch(`${at}/boom`)).json()).toMatchObject({ detail: "secret", stack: expect.any(String) });
 });
 
 test("an error that is returned is one that is thrown, and a thrown object says its message", async () => {
