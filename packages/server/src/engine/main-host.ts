@@ -36,6 +36,7 @@ export class MainHost {
       onError: app.onError,
       development: data.development,
       idPrefix: data.idPrefix,
+      bodyLimitBytes: data.defaults.bodyLimitBytes,
       log,
       slots: host.#slots,
       post: (message) => host.#receive(message),

@@ -28,6 +28,7 @@ export interface RequestHostOptions {
   readonly onError: AppDefinition["onError"];
   readonly development: boolean;
   readonly idPrefix: string;
+  readonly bodyLimitBytes: number;
   readonly log: WorkerLogger;
   readonly slots: Slots;
   post(message: FromWorker, transfer?: readonly ArrayBuffer[]): void;
