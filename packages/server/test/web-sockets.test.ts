@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { expect, onTestFinished, test } from "vitest";
 import type { WebSocket as WsClient } from "ws";
-import { start, until } from "./support/server.ts";
+import { raw, start, until } from "./support/server.ts";
 
 const { WebSocket } = createRequire(import.meta.url)("ws") as { WebSocket: new (url: string) => WsClient };
 
@@ -47,6 +47,15 @@ test("binary and text go both ways; a message above the limit closes with 1009",
   expect(heard).toEqual(["text", "bytes"]);
   socket.send("x".repeat(1001));
   expect((await closed)[0]).toBe(1009);
+});
+
+test("a request without a handshake is told that WebSockets are spoken there", async () => {
+  const { port } = await start("sockets.ts");
+  for (const method of ["GET", "HEAD"]) {
+    const answer = await raw(port, `${method} /echo HTTP/1.1\r\nHost: a\r\n\r\n`);
+    expect(answer).toMatch(/^HTTP\/1.1 426 Upgrade Required\r\n[\s\S]*upgrade: websocket\r\n/);
+  }
+  expect(await raw(port, "POST /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")).toMatch(/^HTTP\/1.1 405/);
 });
 
 test("a callback that throws closes the socket with 1011", async () => {

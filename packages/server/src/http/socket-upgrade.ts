@@ -6,7 +6,7 @@ import type { WebSocket, WebSocketServer } from "ws";
 import { CONTENT_TYPES, type ContentType } from "../app/encode-reply.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { InFlight, MainRoute, ReplySink, SocketSink } from "../engine/in-flight.ts";
-import { whyRefused } from "./hygiene.ts";
+import { takeOriginForm, whyRefused } from "./hygiene.ts";
 import { answerWithout } from "./other-upgrades.ts";
 import type { RequestGate } from "./request-gate.ts";
 
@@ -38,6 +38,7 @@ export async function attachSockets(server: Server, engine: Engine, gate: Reques
   Object.assign(server, { shouldUpgradeCallback: isOurs });
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     if (!isOurs(request)) return answerWithout(server, request, socket, head);
+    takeOriginForm(request);
     const route = engine.find("GET", request.url ?? "/");
     if (route === undefined || route.info.kind !== "websocket") {
       if (server.listenerCount("upgrade") === 1) refuse(socket, 404);
