@@ -18,7 +18,7 @@ import type { ResolvedConfig } from "../config/types.ts";
 import type { MainRoute } from "../engine/in-flight.ts";
 import { FastifySink } from "./fastify-sink.ts";
 import { endAfterAnswer } from "./http2-request.ts";
-import { errorAnswer, parserAnswer, takeOriginForm, whyRefused } from "./hygiene.ts";
+import { errorAnswer, isLast, parserAnswer, takeOriginForm, whyRefused } from "./hygiene.ts";
 import { asFastifysOwn, lazyCompilers } from "./lazy-compilers.ts";
 import { createNodeServer, type NodeServer } from "./node-server.ts";
 import { lastOwed, lingerAfter, owe } from "./owed-answers.ts";
@@ -83,7 +83,7 @@ export function createFastifyApp(options: FastifyAppOptions): FastifyApp {
       owe(response);
       takeOriginForm(request);
       // Whoever answers: on a server's way down every answer is the last one of its connection.
-      if (gate.draining && request.httpVersionMajor === 1) response.shouldKeepAlive = false;
+      if ((gate.draining && request.httpVersionMajor === 1) || isLast(request)) response.shouldKeepAlive = false;
       if (opened && !hooked) {
         const route = gate.find(request.method ?? "GET", request.url ?? "/");
         if (route !== undefined && !(route.info.kind === "fetch" && othersFirst(request.url ?? "/"))) {

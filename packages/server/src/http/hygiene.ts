@@ -55,6 +55,11 @@ export function whyRefused(
   return undefined;
 }
 
+/** Chunks in HTTP/1.0, which has none: others may see its end elsewhere, so it is the last of its connection. RFC 9112 6.1. */
+export function isLast(request: Pick<IncomingMessage, "httpVersion" | "headers">): boolean {
+  return request.httpVersion === "1.0" && request.headers["transfer-encoding"] !== undefined;
+}
+
 /**
  * A target in absolute form, `http://host/path`, becomes one in origin form, and its host stands for what the Host header
  * says. RFC 9112 3.2.2.
