@@ -332,6 +332,17 @@ describe("a setting that cannot be used", () => {
     expect(error.message).toContain('A setting in the environment cannot be used:\n  PORT: found "http"');
   });
 
+  it("is all that is said: an app that is named beside it is not missing", () => {
+    const root = temporaryFolder({ "src/main.ts": "export default {}" });
+    const app = "./src/main.ts";
+    const pathsOf = (config: unknown): string[] => problemsOf(config, { root }).problems.map(({ path }) => path);
+    expect(pathsOf({ app, server: { prot: 1 } })).toEqual(["server.prot"]);
+    expect(pathsOf({ app, plugins: [{ name: "a", serve: 1 }] })).toEqual(["plugins[0].serve"]);
+    expect(pathsOf({ app, colour: "red", server: { http2: true } })).toEqual(["colour", "server.http2"]);
+    expect(pathsOf({ app: 5 })).toEqual(["app"]);
+    expect(pathsOf(5)).toEqual([""]);
+  });
+
   it("is told its place, whichever setting it is that stands at the top", () => {
     const { server, requestHandling, log, management } = resolveConfig({}, { root: folderWithApp() });
     for (const [section, settings] of Object.entries({ server, requestHandling, log, management })) {

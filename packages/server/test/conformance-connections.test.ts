@@ -151,6 +151,12 @@ const sections: Record<string, readonly Case[]> = {
       "closed",
     ],
     ["HTTP/1.0 with chunks", `POST /echo HTTP/1.0\r\n${H}${chunked}\r\n0\r\n\r\n`, [200], "closed"],
+    [
+      "HTTP/1.0 with chunks, and a connection to be kept",
+      `POST /echo HTTP/1.0\r\n${H}Connection: keep-alive\r\n${chunked}\r\n0\r\n\r\n`,
+      [200],
+      "closed",
+    ],
   ],
   "RFC 9110 9.3.6 and 10.1.1: CONNECT, expectations": [
     ["CONNECT", `CONNECT a:80 HTTP/1.1\r\n${H}\r\n`, [501], "closed"],

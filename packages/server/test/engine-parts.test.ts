@@ -128,6 +128,39 @@ test.each([
     false,
   ],
   ["with a body in a comment", (ctx: Ctx) => /* not the body */ ctx.request, true],
+  [
+    "under a name",
+    async (ctx: Ctx) => {
+      const body = ctx.request.body;
+      return body?.getReader();
+    },
+    true,
+  ],
+  [
+    "taken out of the request",
+    ({ request, url }: Ctx) => {
+      const { body } = request;
+      return [body, url];
+    },
+    true,
+  ],
+  [
+    "handed on to another server",
+    ({ request }: Ctx) => fetch("http://x", { method: "POST", body: request.body }),
+    true,
+  ],
+  ["beside another one's body", (ctx: Ctx, other = { body: 1 }) => [ctx.request, other.body], true],
+  ["beside the collected body, whatever the context is called", (it: Ctx) => [it.request.headers, it.body], false],
+  ["beside the collected body, taken out", ({ request, body: sent }: Ctx) => [request.headers, sent], false],
+  ["beside the collected body in the rest", ({ request, ...others }: Ctx) => [request.headers, others.body], false],
+  [
+    "beside the collected body, taken out later",
+    function named($: Ctx) {
+      const { request, body } = $;
+      return [request.headers, body];
+    },
+    false,
+  ],
 ])("whether a handler reads the request as a stream is read from its code: %s", (_what, handler, expected) => {
   expect(readsStream(handler)).toBe(expected);
 });

@@ -148,6 +148,13 @@ describe("metrics", () => {
       expect(text).toContain(line);
     }
   });
+
+  it("are numbers as Prometheus writes them, those of Node that have no sample yet too", async () => {
+    const text = await (await fetch(`${(await serve()).url}/metrics`)).text();
+    const samples = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+    const number = /^[a-zA-Z_:][\w:]*(?:\{(?:\w+="(?:[^"\\]|\\.)*",?)*\})? (?:NaN|[+-]Inf|-?[\d.]+(?:e[+-]?\d+)?)$/;
+    expect(samples.filter((line) => !number.test(line))).toEqual([]);
+  });
 });
 
 describe("the managers' totals", () => {

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { raw, start } from "./support/server.ts";
 
 const server = (): ReturnType<typeof start> => start("basic.ts");
@@ -61,6 +61,13 @@ test("an HttpError is a problem with its details; another error is a 500 that sa
   expect(lines.some((line) => JSON.stringify(line).includes("Error: secret"))).toBe(true);
 });
 
+test("createServer() shows what a 500 is about where NODE_ENV is development", async () => {
+  vi.stubEnv("NODE_ENV", "development");
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const { at } = await server();
+  expect(await (await fetch(`${at}/boom`)).json()).toMatchObject({ detail: "secret", stack: expect.any(String) });
+});
+
 test("an error that is returned is one that is thrown, and a thrown object says its message", async () => {
   const { at } = await server();
   const returned = await fetch(`${at}/returned-error`);
@@ -107,6 +114,8 @@ test("HEAD has the head of GET and no body", async () => {
   expect([response.status, response.headers.get("content-length"), await response.text()]).toEqual([200, "17", ""]);
   const streamed = await fetch(`${at}/generator`, { method: "HEAD" });
   expect([streamed.status, await streamed.text()]).toEqual([200, ""]);
+  // GET says text/plain, because the first piece is text; HEAD, which asks for no piece, says nothing in its place.
+  expect(streamed.headers.get("content-type")).toBeNull();
 });
 
 test("inject() goes through the same server", async () => {

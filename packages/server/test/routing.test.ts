@@ -84,6 +84,26 @@ test("absolute-form is accepted", async () => {
   expect(answer).toMatch(/^HTTP\/1.1 200 OK\r\n[\s\S]*plain$/);
 });
 
+test("in absolute form the target's host counts, whatever the Host header says; management paths take it too", async () => {
+  const { port } = await start("basic.ts");
+  const head = "HTTP/1.1\r\nHost: another\r\nConnection: close\r\n\r\n";
+  expect(await raw(port, `GET http://me@example.org:81/request?q=1 ${head}`)).toContain(
+    '"url":"http://example.org:81/request?q=1"',
+  );
+  expect(await raw(port, "GET http://example.org/request HTTP/1.0\r\n\r\n")).toContain(
+    '"url":"http://example.org/request"',
+  );
+  expect(await raw(port, `GET http://example.org/healthz ${head}`)).toMatch(/^HTTP\/1.1 200 OK/);
+});
+
+test("OPTIONS * is answered for the server as a whole, by a fetch-style app's too", async () => {
+  for (const app of ["basic.ts", "fetch-app.ts"]) {
+    const { port } = await start(app);
+    const answer = await raw(port, "OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    expect(answer).toMatch(/^HTTP\/1.1 204 No Content\r\n[\s\S]*allow: GET, HEAD, /);
+  }
+});
+
 test("an app's route wins over a management path", async () => {
   const { at } = await start("basic.ts", { management: { health: "/text" } });
   expect(await (await fetch(`${at}/text`)).text()).toBe("plain");

@@ -137,3 +137,12 @@ test("every request has one access line, whatever became of it, with its thread 
     else expect(lines[0]).toMatchObject({ outcome: id });
   }
 });
+
+test("at the level warn only what was no ordinary answer has its access line", async () => {
+  const server = await start("faults.ts", { log: { level: "warn" } });
+  await (await fetch(`${server.at}/quick`)).text();
+  await (await fetch(`${server.at}/loop`)).text();
+  expect(server.lines.filter((line) => line["path"] !== undefined)).toEqual([
+    expect.objectContaining({ path: "/loop", status: 504, outcome: "timeout" }),
+  ]);
+});

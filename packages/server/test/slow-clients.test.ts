@@ -26,7 +26,8 @@ function crowd(port: number, head: string, drip: (socket: Socket) => void): { he
     const socket = connect(port, "127.0.0.1");
     const timer = setInterval(() => drip(socket), 50);
     heard.push("");
-    socket.on("connect", () => socket.write(head));
+    // Before its first drop, also where the drops begin before it is connected.
+    socket.write(head);
     socket.on("error", () => undefined);
     socket.on("close", () => {
       cut++;

@@ -62,6 +62,20 @@ test("a body above the limit is a 413, whether it says its length or not", async
   expect(chunked.status).toBe(413);
 });
 
+test("a body that a handler takes in whole through ctx.request has the same limit; one that it reads as a stream has none", async () => {
+  const { at } = await start("basic.ts");
+  const [fits, large] = ["x".repeat(1024 * 1024), "x".repeat(1024 * 1024 + 1)];
+  const json = (text: string): string => JSON.stringify(text.slice(2));
+  expect(await (await post(`${at}/request-json`, json(fits))).json()).toEqual({ got: fits.slice(2) });
+  const refused = await post(`${at}/request-json`, json(large));
+  expect([refused.status, await refused.json()]).toEqual([
+    413,
+    expect.objectContaining({ detail: "The body is larger than 1048576 bytes." }),
+  ]);
+  expect(await (await post(`${at}/upload`, large)).json()).toEqual({ bytes: large.length });
+  expect(await (await post(`${at}/request-json`, json(fits))).json()).toEqual({ got: fits.slice(2) });
+});
+
 test("headers are checked, and reach the handler as their schema made them", async () => {
   const { at } = await start("surface.ts");
   const good = await fetch(`${at}/headers`, { method: "POST", headers: { "X-Count": "7", "x-more": "y" } });

@@ -1,10 +1,12 @@
 import { once } from "node:events";
+import type { IncomingMessage } from "node:http";
 import { createRequire } from "node:module";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
+import type { DuckPlugin } from "@duck-ts/server";
 import { expect, onTestFinished, test } from "vitest";
 import type { WebSocket as WsClient } from "ws";
-import { start, until } from "./support/server.ts";
+import { raw, start, until } from "./support/server.ts";
 
 const { WebSocket } = createRequire(import.meta.url)("ws") as { WebSocket: new (url: string) => WsClient };
 
@@ -47,6 +49,35 @@ test("binary and text go both ways; a message above the limit closes with 1009",
   expect(heard).toEqual(["text", "bytes"]);
   socket.send("x".repeat(1001));
   expect((await closed)[0]).toBe(1009);
+});
+
+test("a request without a handshake is told that WebSockets are spoken there", async () => {
+  const { port } = await start("sockets.ts");
+  for (const method of ["GET", "HEAD"]) {
+    const answer = await raw(port, `${method} /echo HTTP/1.1\r\nHost: a\r\n\r\n`);
+    expect(answer).toMatch(/^HTTP\/1.1 426 Upgrade Required\r\n[\s\S]*upgrade: websocket\r\n/);
+  }
+  expect(await raw(port, "POST /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")).toMatch(/^HTTP\/1.1 405/);
+});
+
+test("a plugin that answers every upgrade it sees does not see those of the app", async () => {
+  const plugin: DuckPlugin = {
+    name: "answers-all",
+    server({ server }) {
+      server.on("upgrade", (request: IncomingMessage, socket: Socket) => {
+        const [status, end] = request.url === "/theirs" ? ["418 Theirs", "x"] : ["404 Not Found", ""];
+        socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: ${end.length}\r\n\r\n${end}`);
+      });
+    },
+  };
+  const server = await start("sockets.ts", { plugins: [plugin] });
+  const { socket, heard, closed } = await client(`${server.at}/echo`);
+  socket.send("ours");
+  await until(() => heard.length === 1);
+  socket.close();
+  expect([heard, (await closed)[0]]).toEqual([["ours"], 1005]);
+  const handshake = "HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+  expect(await raw(server.port, `GET /theirs ${handshake}`)).toMatch(/^HTTP\/1.1 418 Theirs\r\n[\s\S]*x$/);
 });
 
 test("a callback that throws closes the socket with 1011", async () => {

@@ -25,6 +25,20 @@ test('a route that says run: "main" runs there, and the others of its app do not
   expect(await thread(`${at}/pool`)).toEqual({ kind: "request" });
 });
 
+test('a deadline holds for a run: "main" route that awaits, too', async () => {
+  const server = await start("surface-on-main.ts");
+  const response = await fetch(`${server.at}/main-late`);
+  expect([response.status, await response.json()]).toEqual([
+    504,
+    expect.objectContaining({ detail: "GET /main-late took longer than 100 ms." }),
+  ]);
+  await until(() => server.lines.some((line) => line["msg"] === "told: TimeoutError"));
+  expect(server.lines.filter((line) => line["path"] === "/main-late")).toEqual([
+    expect.objectContaining({ status: 504, thread: "main", outcome: "timeout" }),
+  ]);
+  expect(await (await fetch(`${server.at}/main`)).json()).toEqual({ kind: "main" });
+});
+
 test.each(["waits", "computes", "runs a command"])(
   "while a handler that %s holds its thread, the other routes are answered as before",
   async (way) => {

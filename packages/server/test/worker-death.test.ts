@@ -20,6 +20,14 @@ test.each([
   expect(access).toMatchObject({ outcome: "worker-died", path, thread: expect.stringMatching(/^request-/) });
 });
 
+test("the line about a thread that an error ended has its message, and where in the app it was thrown", async () => {
+  const server = await start("faults.ts");
+  await fetch(`${server.at}/throw-later`, { method: "POST" });
+  const line = server.lines.find((one) => String(one["msg"]).includes("ended by itself"));
+  const stack = expect.stringMatching(/^Error: nobody catches this\n[^\n]*fixtures\/faults\.ts:\d+/);
+  expect(line).toMatchObject({ err: { message: "Error: nobody catches this", stack } });
+});
+
 test("a thread that is terminated from outside: 502 at once, and it is replaced", async () => {
   const workers: HostedWorker[] = [];
   const watched = (options: HostPoolOptions) =>

@@ -205,7 +205,7 @@ class HostedPoolInMain implements HostedPool {
     clearTimeout(member.deadline);
     Atomics.sub(this.#head, board.WORKERS, 1);
     if (member.id !== undefined) line().post({ t: "gone", id: member.id, exit });
-    const error = failure ?? (exit.message === undefined ? undefined : new Error(exit.message));
+    const error = failure ?? (exit.message === undefined ? undefined : errorOf(exit.message));
     this.#options.onExit(member.worker, {
       reason: exit.reason,
       exitCode: exit.exitCode,
@@ -215,4 +215,9 @@ class HostedPoolInMain implements HostedPool {
     member.worker?.port.close();
     if (this.#members.size === 0) this.#emptied?.();
   }
+}
+
+/** What ended a thread, from its stack: that is where it happened, not here. */
+function errorOf(stack: string): Error {
+  return Object.assign(new Error(stack.split("\n", 1)[0]), { stack });
 }

@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { createSecureContext } from "node:tls";
+import type { z } from "zod";
 import { ConfigError, type ConfigProblem } from "./config-error.ts";
 import { findAppModule, findModule, readPem } from "./files.ts";
 import { describeValue, problemsOf } from "./problems.ts";
@@ -41,7 +42,7 @@ export function resolveConfig(config: DuckConfig, options: ResolveConfigOptions 
   const parsed = configSchema.safeParse(config);
   if (!parsed.success) problems.push(...problemsOf(parsed.error, config, source));
   // What is wrong in the file must not hide what is wrong elsewhere, so the rest is checked on what is right.
-  const given = parsed.success ? parsed.data : {};
+  const given = parsed.success ? parsed.data : soundPart(parsed.error, config);
 
   // An override is checked like a setting, on its own, so that the message names where it stands.
   const override = <T>(
@@ -82,7 +83,9 @@ export function resolveConfig(config: DuckConfig, options: ResolveConfigOptions 
   const report = (path: string, found: string, expected: string): void => {
     problems.push({ source, path, found, expected });
   };
-  const app = findAppModule(root, given.app, report);
+  // Of an app that is no path, or a config that is none, it has been said.
+  const said = problems.some(({ path }) => path === "app" || path === "");
+  const app = said ? "" : findAppModule(root, given.app, report);
   const https = resolveHttps(root, given.server?.https, report);
   if (given.server?.http2 === true && given.server.https === undefined) {
     report("server.http2", "true", "server.https beside it: clients speak HTTP/2 over TLS only");
@@ -127,6 +130,17 @@ export function resolveConfig(config: DuckConfig, options: ResolveConfigOptions 
     management,
     plugins,
   };
+}
+
+/** The settings with which nothing is wrong, down to the first level. */
+function soundPart(error: z.ZodError, config: DuckConfig): DuckConfig {
+  const wrong = new Set(
+    error.issues.flatMap((issue) =>
+      issue.code === "unrecognized_keys" && issue.path.length === 0 ? issue.keys : issue.path[0],
+    ),
+  );
+  if (wrong.has(undefined)) return {};
+  return configSchema.parse(Object.fromEntries(Object.entries(config).filter(([name]) => !wrong.has(name))));
 }
 
 type Report = (path: string, found: string, expected: string) => void;

@@ -38,6 +38,11 @@ export class Answers {
     this.#options.onSettled(request, status, outcome);
   }
 
+  /** Its time is over: 504. */
+  timeOut(request: InFlight): void {
+    this.fail(request, 504, `${request.what} took longer than ${request.route.timeoutMs} ms.`, "timeout");
+  }
+
   /** No thread for it: 503, and when to come back. */
   refuse(request: InFlight, detail: string, outcome: Outcome, workers: number): void {
     const seconds = retryAfterSeconds(this.#options.routes, workers);

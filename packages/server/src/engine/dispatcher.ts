@@ -182,11 +182,10 @@ export class Dispatcher {
 
   /** The deadline of a request that a worker has begun: the client gets its 504, the handler is told. */
   timeOut(request: InFlight, abort: boolean): void {
-    const { route } = request;
     if (abort) this.#custody.callOff(request, "timeout");
     request.abandoned = true;
     this.#custody.abandoned++;
-    this.#answers.fail(request, 504, `${request.what} took longer than ${route.timeoutMs} ms.`, "timeout");
+    this.#answers.timeOut(request);
   }
 
   /** Answers what has waited too long for a thread. */

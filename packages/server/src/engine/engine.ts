@@ -1,5 +1,6 @@
 /** The request engine: the current generation of workers, its routes, and what is counted. */
 import { HttpError, ServerStateError } from "../errors.ts";
+import { Answers } from "./answers.ts";
 import { Generation } from "./generation.ts";
 import type { PoolSettings } from "./generation-options.ts";
 import type { InFlight, MainRoute, Outcome } from "./in-flight.ts";
@@ -288,7 +289,8 @@ export class Engine {
     const router = new Router<MainRoute>();
     for (const route of generation.routes) router.add(route.info.method, route.info.path, route);
     const onMain = generation.routes.some((route) => route.info.run === "main");
-    const mainHost = onMain ? await MainHost.start(workerData, this.#options.receiveLog, this.#onSettled) : undefined;
+    const answers = new Answers({ routes: generation.routes, onSettled: this.#onSettled, idOf: this.idOf });
+    const mainHost = onMain ? await MainHost.start(workerData, this.#options.receiveLog, answers) : undefined;
     return { generation, router, mainHost };
   }
 

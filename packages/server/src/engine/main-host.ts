@@ -2,40 +2,42 @@
 
 import type { LogWireMessage } from "../logs/wire.ts";
 import { createWorkerLogger } from "../logs/worker-logger.ts";
+import type { Answers } from "./answers.ts";
 import { pushRequest, REPLY_FIELDS } from "./envelope.ts";
-import type { InFlight, Outcome } from "./in-flight.ts";
+import type { InFlight } from "./in-flight.ts";
 import { Slots } from "./slots.ts";
 import type { FromWorker, WorkerData } from "./wire.ts";
 import { loadApp } from "./worker/load-app.ts";
 import { RequestHost } from "./worker/request-host.ts";
 
-type OnSettled = (request: InFlight, status: number, outcome: Outcome) => void;
-
 export class MainHost {
   readonly #slots = new Slots();
   readonly #requests: (InFlight | undefined)[] = [];
   readonly #free: number[] = [];
-  readonly #onSettled: OnSettled;
+  readonly #answers: Answers;
+  /** Of those that await, by slot: nobody else watches them. */
+  readonly #deadlines: (NodeJS.Timeout | undefined)[] = [];
   #host!: RequestHost;
 
-  private constructor(onSettled: OnSettled) {
-    this.#onSettled = onSettled;
+  private constructor(answers: Answers) {
+    this.#answers = answers;
   }
 
   /** Imports the app on main. Its `onWorkerStart` does not run here: this is no request thread, and nothing has to be stopped. */
   static async start(
     data: WorkerData,
     receiveLog: (message: LogWireMessage) => void,
-    onSettled: OnSettled,
+    answers: Answers,
   ): Promise<MainHost> {
     const app = await loadApp(data.app, []);
-    const host = new MainHost(onSettled);
+    const host = new MainHost(answers);
     const log = createWorkerLogger({ level: data.logLevel, post: receiveLog, bindings: { thread: "main" } });
     host.#host = new RequestHost({
       routes: app.routes,
       onError: app.onError,
       development: data.development,
       idPrefix: data.idPrefix,
+      bodyLimitBytes: data.defaults.bodyLimitBytes,
       log,
       slots: host.#slots,
       post: (message) => host.#receive(message),
@@ -55,6 +57,7 @@ export class MainHost {
     const { route, method, url, headers, ip, id, body } = request;
     pushRequest(batch, slot, route.index, false, method, url, headers, ip, id, body);
     this.#host.receive({ type: "requests", batch });
+    if (request.stage === "sent") this.#deadlines[slot] = setTimeout(() => this.#late(request), route.timeoutMs);
   }
 
   abort(request: InFlight): void {
@@ -66,6 +69,13 @@ export class MainHost {
     for (const request of this.#requests) {
       if (request !== undefined) this.#host.receive({ type: "abort", slot: request.slot, reason: "shutdown" });
     }
+  }
+
+  /** What holds main cannot be stopped; what only awaits is told, and its client has its 504. */
+  #late(request: InFlight): void {
+    if (request.stage !== "sent") return;
+    this.#host.receive({ type: "abort", slot: request.slot, reason: "timeout" });
+    this.#answers.timeOut(request);
   }
 
   #receive(message: FromWorker): void {
@@ -93,7 +103,7 @@ export class MainHost {
         if (request?.stage !== "streaming") return;
         if (message.failed) request.sink.destroy();
         else request.sink.end();
-        this.#settle(request, request.status, message.failed ? "broken-off" : "answered");
+        this.#answers.settle(request, request.status, message.failed ? "broken-off" : "answered");
         return;
       }
       default:
@@ -108,21 +118,17 @@ export class MainHost {
     const request = this.#release(batch[at] as number);
     if (request?.stage !== "sent") return;
     request.sink.whole(status, batch[at + 2] as 0, batch[at + 3] as string | null, batch[at + 4] as string | null);
-    this.#settle(request, status, "answered");
+    this.#answers.settle(request, status, "answered");
   }
 
   #release(slot: number): InFlight | undefined {
     const request = this.#requests[slot];
     if (request === undefined) return undefined;
     this.#requests[slot] = undefined;
+    clearTimeout(this.#deadlines[slot]);
     this.#slots.release(slot);
     this.#free.push(slot);
     request.route.running--;
     return request;
-  }
-
-  #settle(request: InFlight, status: number, outcome: Outcome): void {
-    request.stage = "settled";
-    this.#onSettled(request, status, outcome);
   }
 }

@@ -31,8 +31,16 @@ export async function start(context: {
   // Not before: nobody listens to the port until the thread is ready, and what a failing start has printed must be seen.
   forwardConsole((message) => post({ type: "log", message }));
   const slots = new Slots();
-  const { development, idPrefix } = data;
-  const host = new RequestHost({ routes: app.routes, onError: app.onError, development, idPrefix, log, slots, post });
+  const host = new RequestHost({
+    routes: app.routes,
+    onError: app.onError,
+    development: data.development,
+    idPrefix: data.idPrefix,
+    bodyLimitBytes: data.defaults.bodyLimitBytes,
+    log,
+    slots,
+    post,
+  });
   const vitals = new Vitals(post);
   port.on("message", (message: ToWorker) => {
     host.receive(message);

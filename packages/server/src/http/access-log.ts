@@ -2,10 +2,12 @@
 import type { Logger } from "pino";
 import type { RequestRecord } from "../engine/stats.ts";
 
-/** Writes a line for each record; nothing at all where the level leaves out `info`. */
+/** Writes a line for each record; where the level leaves out `info`, for those that got no ordinary answer. */
 export function accessLog(logger: Logger): ((record: RequestRecord) => void) | undefined {
-  if (!logger.isLevelEnabled("info")) return undefined;
+  if (!logger.isLevelEnabled("warn")) return undefined;
+  const all = logger.isLevelEnabled("info");
   return (record) => {
+    if (!all && record.outcome === "answered") return;
     const { method, url, route, status, durationMs, outcome, thread, requestId, ip } = record;
     const query = url.indexOf("?");
     const fields = {

@@ -89,7 +89,8 @@ export interface DuckServer {
 export async function createServer(config: DuckConfig, options: CreateServerOptions = {}): Promise<DuckServer> {
   const resolved =
     options.resolved ??
-    resolveConfig(config, { ...(options.root === undefined ? {} : { root: options.root }), env: {} });
+    // PORT and HOST are the command's; what is in `config` stands.
+    resolveConfig(config, { root: options.root, env: { NODE_ENV: process.env.NODE_ENV } });
   const logger = await createLogger(resolved.log, options.logStream);
   const { requestHandling, server: settings } = resolved;
   setLogger(logger);

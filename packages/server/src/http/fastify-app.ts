@@ -18,7 +18,7 @@ import type { ResolvedConfig } from "../config/types.ts";
 import type { MainRoute } from "../engine/in-flight.ts";
 import { FastifySink } from "./fastify-sink.ts";
 import { endAfterAnswer } from "./http2-request.ts";
-import { errorAnswer, parserAnswer, whyRefused } from "./hygiene.ts";
+import { errorAnswer, isLast, parserAnswer, takeOriginForm, whyRefused } from "./hygiene.ts";
 import { asFastifysOwn, lazyCompilers } from "./lazy-compilers.ts";
 import { createNodeServer, type NodeServer } from "./node-server.ts";
 import { lastOwed, lingerAfter, owe } from "./owed-answers.ts";
@@ -81,8 +81,9 @@ export function createFastifyApp(options: FastifyAppOptions): FastifyApp {
   const listener = (handler: (request: IncomingMessage, response: ServerResponse) => void) => {
     return (request: IncomingMessage, response: ServerResponse): void => {
       owe(response);
+      takeOriginForm(request);
       // Whoever answers: on a server's way down every answer is the last one of its connection.
-      if (gate.draining && request.httpVersionMajor === 1) response.shouldKeepAlive = false;
+      if ((gate.draining && request.httpVersionMajor === 1) || isLast(request)) response.shouldKeepAlive = false;
       if (opened && !hooked) {
         const route = gate.find(request.method ?? "GET", request.url ?? "/");
         if (route !== undefined && !(route.info.kind === "fetch" && othersFirst(request.url ?? "/"))) {
@@ -266,14 +267,20 @@ function answerTheRest(fastify: FastifyInstance, options: FastifyAppOptions): vo
         gate.enter(request.raw, reply.raw, app, new FastifySink(reply, gate));
         return reply;
       }
-      const allowed = options.allowed(url ?? "/");
-      reply.type(PROBLEM);
-      if (allowed.length === 0)
-        return reply.code(404).send(JSON.stringify(problem(404, "No route has this path.", { requestId: request.id })));
+      const say = (status: number, detail: string): FastifyReply => {
+        const said = problem(status, detail, { requestId: request.id });
+        return reply.code(status).type(PROBLEM).send(JSON.stringify(said));
+      };
+      const allowed = url === "*" ? METHODS : options.allowed(url ?? "/");
+      if (allowed.length === 0) return say(404, "No route has this path.");
+      if ((method === "GET" || method === "HEAD") && gate.isSocket(url ?? "/")) {
+        if (request.raw.httpVersionMajor === 1) reply.headers({ connection: "Upgrade, close", upgrade: "websocket" });
+        return say(426, "This path takes WebSockets only.");
+      }
       reply.header("allow", allowed.join(", "));
-      if (method === "OPTIONS") return reply.removeHeader("content-type").code(204).send();
-      const detail = `This path takes ${allowed.join(", ")}, not ${method}.`;
-      return reply.code(405).send(JSON.stringify(problem(405, detail, { requestId: request.id })));
+      if (method === "OPTIONS") return reply.code(204).send();
+      if (url === "*") return say(400, `Only OPTIONS takes the target "*", not ${method}.`);
+      return say(405, `This path takes ${allowed.join(", ")}, not ${method}.`);
     });
   } catch {
     // A plugin has brought its own; then it answers for what nobody has a route for.

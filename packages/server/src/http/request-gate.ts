@@ -19,7 +19,7 @@ import {
   isHttp2,
   onStreamClosed,
 } from "./http2-request.ts";
-import { originForm, whyRefused } from "./hygiene.ts";
+import { whyRefused } from "./hygiene.ts";
 import { lingerAfter } from "./owed-answers.ts";
 import type { ServerPhase } from "./server-phase.ts";
 
@@ -64,8 +64,15 @@ export class RequestGate implements ServerPhase {
 
   /** The route of a request, if the app has one. */
   find(method: string, url: string): MainRoute | undefined {
+    // The server as a whole is asked: no path, and nobody's route.
+    if (url === "*") return undefined;
     const route = this.#engine.find(method, url);
     return route?.info.kind === "websocket" ? undefined : route;
+  }
+
+  /** Has the app a WebSocket there? */
+  isSocket(url: string): boolean {
+    return this.#engine.find("GET", url)?.info.kind === "websocket";
   }
 
   /** Hands a request to the engine; its answer goes to `sink`. */
@@ -152,7 +159,7 @@ export class RequestGate implements ServerPhase {
     const inFlight = new InFlight(
       route,
       request.method ?? "GET",
-      originForm(request.url ?? "/"),
+      request.url ?? "/",
       headerLinesOf(request),
       ip,
       this.idOf(request),

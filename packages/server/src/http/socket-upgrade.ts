@@ -6,7 +6,7 @@ import type { WebSocket, WebSocketServer } from "ws";
 import { CONTENT_TYPES, type ContentType } from "../app/encode-reply.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { InFlight, MainRoute, ReplySink, SocketSink } from "../engine/in-flight.ts";
-import { whyRefused } from "./hygiene.ts";
+import { takeOriginForm, whyRefused } from "./hygiene.ts";
 import { answerWithout } from "./other-upgrades.ts";
 import type { RequestGate } from "./request-gate.ts";
 
@@ -36,8 +36,9 @@ export async function attachSockets(server: Server, engine: Engine, gate: Reques
     asksForWebSocket(request) || server.listenerCount("upgrade") > 1; // a plugin's, perhaps
   // From Node 22.21 and 24.9 on it asks before it hands a request out.
   Object.assign(server, { shouldUpgradeCallback: isOurs });
-  server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+  const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     if (!isOurs(request)) return answerWithout(server, request, socket, head);
+    takeOriginForm(request);
     const route = engine.find("GET", request.url ?? "/");
     if (route === undefined || route.info.kind !== "websocket") {
       if (server.listenerCount("upgrade") === 1) refuse(socket, 404);
@@ -57,7 +58,16 @@ export async function attachSockets(server: Server, engine: Engine, gate: Reques
       byLimit.set(limit, sockets);
     }
     new MainSocket(request, socket, head, route, sockets, engine, gate);
-  });
+  };
+  server.on("upgrade", upgrade);
+  // A plugin that listens, too (@fastify/websocket), answers whatever it is shown; it is not shown the app's own.
+  const emit = server.emit as (name: string, ...given: unknown[]) => boolean;
+  server.emit = function (this: Server, name: string, ...given: unknown[]): boolean {
+    const [request, socket, head] = given as [IncomingMessage, Duplex, Buffer];
+    if (name !== "upgrade" || !gate.isSocket(request.url ?? "/")) return emit.call(this, name, ...given);
+    upgrade(request, socket, head);
+    return true;
+  };
 }
 
 function asksForWebSocket(request: IncomingMessage): boolean {

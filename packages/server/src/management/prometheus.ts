@@ -23,7 +23,8 @@ export function createMetricsPage(source: ManagementSource, requests: RequestMet
       contentType: made.contentType,
       metrics: made.metrics(),
     }));
-    return { contentType, body: await metrics };
+    // prom-client writes it as no number is written.
+    return { contentType, body: (await metrics).replaceAll(/ Nan$/gm, " NaN") };
   };
 }
 

@@ -1,3 +1,4 @@
+import { HttpError } from "../../errors.ts";
 import { STREAM_WINDOW } from "../wire.ts";
 
 /** A request's body in the worker while it comes in: pieces from main, handed to whoever reads the web stream. */
@@ -10,6 +11,8 @@ export class BodySource {
   #cancelled = false;
   #waiting: (() => void) | undefined;
   #taken = 0;
+  #given = 0;
+  #most = Number.POSITIVE_INFINITY;
 
   /** @param credit tells main that so many pieces have been taken. */
   constructor(credit: (chunks: number) => void) {
@@ -29,13 +32,7 @@ export class BodySource {
             };
           });
         },
-        cancel: () => {
-          this.#cancelled = true;
-          // Main goes on sending what the client sends; it is dropped here.
-          this.#credit(this.#taken + this.#queue.length);
-          this.#taken = 0;
-          this.#queue.length = 0;
-        },
+        cancel: () => this.#drop(),
       },
       { highWaterMark: 0 },
     );
@@ -44,6 +41,10 @@ export class BodySource {
   /** Why it never will be complete. */
   get error(): Error | undefined {
     return this.#error;
+  }
+  /** From here on somebody collects it: more than so many bytes are an error, a 413. */
+  bound(bytes: number): void {
+    this.#most = bytes;
   }
   push(chunks: readonly Uint8Array[]): void {
     if (this.#cancelled) {
@@ -64,10 +65,23 @@ export class BodySource {
     if (this.#cancelled) return;
     const chunk = this.#queue.shift();
     if (chunk !== undefined) {
+      this.#given += chunk.byteLength;
+      if (this.#given > this.#most) {
+        controller.error(new HttpError(413, `The body is larger than ${this.#most} bytes.`));
+        this.#drop();
+        return;
+      }
       controller.enqueue(chunk);
       this.#took();
     } else if (this.#error !== undefined) controller.error(this.#error);
     else controller.close();
+  }
+  /** Main goes on sending what the client sends; from here on it is dropped. */
+  #drop(): void {
+    this.#cancelled = true;
+    this.#credit(this.#taken + this.#queue.length);
+    this.#taken = 0;
+    this.#queue.length = 0;
   }
   #wake(): void {
     const waiting = this.#waiting;

@@ -2,7 +2,7 @@
 
 import { bodyKindOf, parseBody } from "../../app/body.ts";
 import type { Context } from "../../app/context.ts";
-import { extractParams, pathOf } from "../../app/path.ts";
+import { extractParams } from "../../app/path.ts";
 import { parseCookies, parseQuery } from "../../app/query.ts";
 import type { RouteOptions } from "../../app/route.ts";
 import type { ValidatedParts } from "../../app/validation.ts";
@@ -17,6 +17,8 @@ import type { RunnableRoute } from "./load-app.ts";
 export interface ContextHome {
   readonly idPrefix: string;
   readonly log: WorkerLogger;
+  /** The largest body that is collected, where its route says nothing else. */
+  readonly bodyLimitBytes: number;
 }
 
 export class RequestContext implements Context<string, RouteOptions> {
@@ -150,7 +152,6 @@ export class RequestContext implements Context<string, RouteOptions> {
     const { method, url, ip, body } = this.envelope;
     const secure = ip.startsWith("+");
     const host = this.rawHeaders()["host"] ?? "localhost";
-    const target = url.startsWith("/") ? url : `${pathOf(url)}${url.includes("?") ? url.slice(url.indexOf("?")) : ""}`;
     const flat = this.envelope.headers.split("\n");
     const headers: [string, string][] = [];
     for (let i = 0; i + 1 < flat.length; i += 2) headers.push([flat[i] ?? "", flat[i + 1] ?? ""]);
@@ -162,10 +163,40 @@ export class RequestContext implements Context<string, RouteOptions> {
       } else if (body instanceof Uint8Array) init.body = body as Uint8Array<ArrayBuffer>;
     }
     if (NO_REQUEST.has(method)) throw new HttpError(405, `A web Request cannot have the method ${method}.`);
-    const request = new Request(`${secure ? "https" : "http"}://${host}${target}`, init);
+    const href = `${secure ? "https" : "http"}://${host}${url}`;
+    const request = newRequest(href, init);
     // Not given to the constructor: following a signal costs it 40 microseconds, and few handlers ask for it.
     Object.defineProperty(request, "signal", { get: () => this.signal });
+    if (this.source !== undefined && this.route.info.kind === "http") {
+      boundWhole(request, this.source, this.route.info.bodyLimitBytes ?? this.#home.bodyLimitBytes);
+    }
     return request;
+  }
+}
+
+/** @throws {HttpError} 400 where the Host header is none that a URL can have: a port of 99999, say. */
+function newRequest(href: string, init: RequestInit): Request {
+  try {
+    return new Request(href, init);
+  } catch (error) {
+    throw URL.canParse(href)
+      ? error
+      : new HttpError(400, "The Host header is no host of a URL.", undefined, { cause: error });
+  }
+}
+
+const WHOLE = ["arrayBuffer", "blob", "bytes", "formData", "json", "text"] as const;
+
+/** What takes a body in whole is held to the limit that bodies have which are collected on main. */
+function boundWhole(request: Request, source: BodySource, limitBytes: number): void {
+  for (const name of WHOLE) {
+    const take = (request as Request & { readonly bytes?: () => Promise<unknown> })[name];
+    if (take === undefined) continue;
+    const value = (): Promise<unknown> => {
+      source.bound(limitBytes);
+      return take.call(request);
+    };
+    Object.defineProperty(request, name, { value });
   }
 }
 

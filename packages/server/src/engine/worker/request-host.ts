@@ -1,7 +1,7 @@
 /** Runs requests in a worker (and, for `run: "main"` routes, on main): takes envelopes, gives answers. */
 import { AsyncResource } from "node:async_hooks";
 import type { AppDefinition } from "../../app/define-app.ts";
-import { type EncodedReply, encodeReply, flatHeaderLines, PROBLEM_TYPE } from "../../app/encode-reply.ts";
+import { BYTES_TYPE, type EncodedReply, encodeReply, flatHeaderLines, PROBLEM_TYPE } from "../../app/encode-reply.ts";
 import { problemOf, statusOf } from "../../app/problem.ts";
 import { requestIdVar } from "../../app/request-id.ts";
 import { validateParts } from "../../app/validation.ts";
@@ -28,6 +28,7 @@ export interface RequestHostOptions {
   readonly onError: AppDefinition["onError"];
   readonly development: boolean;
   readonly idPrefix: string;
+  readonly bodyLimitBytes: number;
   readonly log: WorkerLogger;
   readonly slots: Slots;
   post(message: FromWorker, transfer?: readonly ArrayBuffer[]): void;
@@ -211,7 +212,8 @@ export class RequestHost {
       if (reply.stream !== null) {
         if (ctx.envelope.method === "HEAD" || ctx.aborted || (ctx.leaving && isEventStream(reply))) {
           reply.stream.return();
-          reply = { ...reply, stream: null };
+          // Whether it is bytes or text its first piece would have told.
+          reply = { ...reply, contentType: reply.contentType === BYTES_TYPE ? 0 : reply.contentType, stream: null };
         } else if (await this.#stream(reply, ctx, costUs)) return;
       }
     } catch (error) {
