@@ -56,6 +56,13 @@ test("a plain { fetch } is an app: every method and path, large bodies, errors",
   expect((await fetch(`${at}/throws`)).status).toBe(500);
 });
 
+test("a fetch app sees the client's address, and answers for what it throws where it has an error()", async () => {
+  const { at } = await start("fetch-app-with-error.ts");
+  expect(await (await fetch(`${at}/ip`)).text()).toBe("127.0.0.1");
+  const failed = await fetch(`${at}/throws`);
+  expect([failed.status, await failed.text()]).toEqual([503, "caught: in fetch"]);
+});
+
 test("TRACE, which no web Request can be, is a 405 and no failure of the app", async () => {
   const { port, lines } = await start("fetch-app.ts");
   expect(await raw(port, "TRACE /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")).toMatch(/^HTTP\/1\.1 405/);

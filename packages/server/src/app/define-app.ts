@@ -21,9 +21,11 @@ export interface DuckApp extends AppDefinition {
   readonly kind: "duck-app";
 }
 
-/** Any fetch-style app is one too: Hono, h3, or an object of your own. */
+/** Any fetch-style app is one too: Hono, h3, or an object of your own. `request.ip` is the client's address, as in srvx. */
 export interface FetchApp {
   fetch(request: Request, ...rest: never[]): Response | Promise<Response>;
+  /** Makes the answer where `fetch` throws, as in srvx and Bun; left out, that is a problem document. */
+  error?(error: unknown): Response | Promise<Response>;
 }
 
 /**

@@ -214,8 +214,8 @@ class AccessLines extends LogController {
     if ((request.routeOptions.config as { duckApp?: boolean }).duckApp === true) return;
     const { url = "/" } = request.raw;
     const query = url.indexOf("?");
+    // The request's own logger knows its id.
     const fields = {
-      requestId: request.id,
       method: request.method,
       path: query === -1 ? url : url.slice(0, query),
       route: request.routeOptions.url ?? null,

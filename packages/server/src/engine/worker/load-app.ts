@@ -51,7 +51,7 @@ export async function loadApp(url: string, plugins: readonly string[]): Promise<
   }
   return {
     routes,
-    onError: isDuckApp(app) ? app.onError?.bind(app) : undefined,
+    onError: isDuckApp(app) ? app.onError?.bind(app) : errorOf(app as FetchApp),
     async start() {
       for (const side of sides) await side.onWorkerStart?.();
     },
@@ -112,12 +112,16 @@ const BARE: RouteInfo = {
   pingIntervalMs: undefined,
 };
 
+function errorOf(app: FetchApp): LoadedApp["onError"] {
+  return typeof app.error === "function" ? (error) => app.error?.(error) : undefined;
+}
+
 function fetchRoute(app: FetchApp): RunnableRoute {
   return {
     info: { ...BARE, method: "*", path: "*", kind: "fetch", streamBody: true },
     segments: parsePath("*"),
     options: {},
-    handler: (ctx) => app.fetch(ctx.request),
+    handler: (ctx) => app.fetch(Object.defineProperty(ctx.request, "ip", { get: () => ctx.ip })),
     socket: undefined,
     maxBufferedBytes: 0,
     hasSchemas: false,
