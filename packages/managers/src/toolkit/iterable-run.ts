@@ -1,6 +1,16 @@
 /** One run of an iterable, from the first `next()` to the end of its body: what stands behind a `ThreadedIterator`. */
 import { TaskCancelledError, type TaskFuture, TaskTimeoutError, WorkerCrashedError } from "@duck-ts/runtime";
-import { captureContext, futureInternals, runWithContext, type TaskCall, taskRefOf } from "@duck-ts/runtime/internal";
+import {
+  captureContext,
+  currentThread,
+  futureInternals,
+  line,
+  logger,
+  runWithContext,
+  type TaskCall,
+  taskRefOf,
+  threadWide,
+} from "@duck-ts/runtime/internal";
 import { onAbort } from "../on-abort.ts";
 import { LONGEST_MS } from "./bounds.ts";
 import { type Place, placeWith, submitTo } from "./executor.ts";
@@ -112,6 +122,9 @@ export class IterableRun {
     };
     // A `then`, not a callback: it counts as awaiting, so that a full pool can run the body beside the task that awaits.
     this.#settled = future.then(over, over);
+    // What keeps the process alive is whoever waits for an item or for the end.
+    if (!this.#place.separate || this.#place.options.detach !== false) future.letProcessEnd();
+    openRuns().add(this);
   }
 
   #finished(): boolean {
@@ -126,6 +139,7 @@ export class IterableRun {
   #end(): void {
     if (this.#over) return;
     this.#over = true;
+    openRuns().delete(this);
     this.#forgetSignal?.();
     this.#intake.dispose();
     if (this.#closed || this.#future === undefined) return;
@@ -154,8 +168,11 @@ export class IterableRun {
             () => future.cancel(`the iterable was closed, and its body had not ended ${closeTimeoutMs} ms later`),
             closeTimeoutMs,
           );
+    line().hold();
     await this.#settled;
+    line().letGo();
     clearTimeout(timer);
+    openRuns().delete(this);
     this.#intake.dispose();
     const outcome = futureInternals.outcome(future as TaskFuture<unknown>);
     if (outcome?.ok !== false) return;
@@ -183,6 +200,24 @@ export class IterableRun {
     }
     this.#forgetSignal = onAbort(signal, abort);
   }
+}
+
+/** Those that have begun and not come to an end. When their thread has nothing left to do they are closed, so that it can end. */
+function openRuns(): Set<IterableRun> {
+  return threadWide("open-iterables", () => {
+    const open = new Set<IterableRun>();
+    process.on("beforeExit", () => {
+      for (const run of open) {
+        run.close().catch((error: unknown) => {
+          logger().warn(
+            { err: error, thread: currentThread().name },
+            "an iterable that was open at the end failed to close",
+          );
+        });
+      }
+    });
+    return open;
+  });
 }
 
 function isFromOutside(thrown: unknown): boolean {

@@ -26,9 +26,7 @@ import { SEPARATE, type SeparateTask } from "./protocol.ts";
 class DetachedFuture<T> extends TaskFuture<T> {
   protected override onAwaited(): void {
     super.onAwaited();
-    if (this.done) return;
-    line().hold();
-    futureInternals.whenSettled(this as TaskFuture<unknown>, () => line().letGo());
+    this.keepProcess();
   }
 }
 

@@ -18,6 +18,7 @@ import {
 import { describe, expect, onTestFinished, test } from "vitest";
 import { blockUntilReached, eventually, failure, newGate, newWords, open, reached, within } from "../support/gates.ts";
 import * as bodies from "./fixtures/bodies.mjs";
+import { runScript } from "./support/scripts.ts";
 import { garbageCollector, leavesNoThread } from "./support/threads.ts";
 
 leavesNoThread();
@@ -518,3 +519,10 @@ describe.each([
     expect(() => new Wrapper(call, { maxsize: 1 } as never)).toThrow(`${name}: there is no option "maxsize"`);
   });
 });
+
+test.each(["pooled", "separate"])(
+  "a program that leaves one (%s) open ends, and the body's finally has run",
+  async (form) => {
+    expect(await runScript("leaves-open.mjs", form)).toEqual({ code: 0, stdout: "0\nthe finally has run\n" });
+  },
+);

@@ -50,6 +50,7 @@ export class TaskFuture<T> extends SyncFuture<T> {
   readonly #submittedAt: Submission;
   #blockedOn = false;
   #bounded = false;
+  #keepsProcess = false;
 
   constructor(options: TaskFutureOptions, call: TaskCall<unknown>, submitter: (...args: never[]) => unknown) {
     super();
@@ -62,7 +63,7 @@ export class TaskFuture<T> extends SyncFuture<T> {
     this.#options = options;
     this.#submittedAt = submission(call.task, submitter);
     tasks.open.set(this.callId, this as TaskFuture<unknown>);
-    if (options.keepAlive) line().hold();
+    if (options.keepAlive) this.keepProcess();
   }
 
   /** Unique in the process. */
@@ -175,9 +176,24 @@ export class TaskFuture<T> extends SyncFuture<T> {
     );
   }
 
+  /** The process stays alive until it is done. */
+  protected keepProcess(): void {
+    if (this.#keepsProcess || this.done) return;
+    this.#keepsProcess = true;
+    line().hold();
+  }
+
+  /** Whoever wants to see it done keeps the process alive by other means from now on. For the toolkit. */
+  letProcessEnd(): void {
+    if (!this.#keepsProcess) return;
+    this.#keepsProcess = false;
+    line().letGo();
+  }
+
   protected override onSettled(): void {
     this.sent = undefined;
-    if (tasks.open.delete(this.callId) && this.#options.keepAlive) line().letGo();
+    tasks.open.delete(this.callId);
+    this.letProcessEnd();
   }
 }
 
