@@ -2,7 +2,12 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Doubts } from "../src/supervisor/doubts.ts";
 import type { Deadlock } from "../src/supervisor/waits.ts";
 
-const circle = (name: string, believed: readonly number[]): Deadlock => ({ victim: 1, cycle: [name], believed });
+const circle = (name: string, believed: readonly number[], standing: readonly number[] = []): Deadlock => ({
+  victim: 1,
+  cycle: [name],
+  standing,
+  believed,
+});
 
 /** Doubts about `stands`, with the questions that it asked and what it told. */
 function doubtful(stands: Deadlock): {
@@ -16,7 +21,8 @@ function doubtful(stands: Deadlock): {
   const scene = { asked, told, standing: stands as Deadlock | undefined };
   const doubts = new Doubts({
     find: () => scene.standing,
-    ask: (thread, number) => void asked.push({ thread, number }),
+    askStands: (thread, number) => void asked.push({ thread, number }),
+    askQuiet: (thread, number) => void asked.push({ thread, number }),
     tell: (deadlock) => void told.push(deadlock),
   });
   return Object.assign(scene, { doubts });
@@ -68,5 +74,42 @@ describe("a deadlock in which tasks await", () => {
     expect(scene.asked.at(-1)).toMatchObject({ thread: 4 });
     scene.doubts.answered(1, true); // an old answer
     expect(scene.told).toEqual([]);
+  });
+});
+
+describe("a deadlock of threads that stand still", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  it("is certain, at once, when each of them has taken all that had come and still waits", () => {
+    const scene = doubtful(circle("a", [], [1, 2]));
+    scene.doubts.look();
+    expect(scene.asked.map(({ thread }) => thread)).toEqual([1, 2]);
+    scene.doubts.answered(2, true);
+    expect(scene.told).toEqual([]);
+    scene.doubts.answered(1, true);
+    expect(scene.told).toEqual([circle("a", [], [1, 2])]);
+  });
+
+  it("is none where one of them had its answer and had not taken it yet", () => {
+    // The story: on a busy machine a thread whose answer was there had not woken when its answerer came to wait for it.
+    const scene = doubtful(circle("a", [], [1, 2]));
+    scene.doubts.look();
+    scene.doubts.answered(1, true);
+    scene.doubts.answered(2, false);
+    scene.standing = undefined; // and it says so
+    vi.runAllTimers();
+    expect(scene.told).toEqual([]);
+  });
+
+  it("in which tasks await as well is asked about twice, of all of them", () => {
+    const scene = doubtful(circle("a", [3], [1]));
+    scene.doubts.look();
+    for (const { number } of [...scene.asked]) scene.doubts.answered(number, true);
+    expect(scene.told).toEqual([]);
+    vi.runAllTimers();
+    expect(scene.asked.map(({ thread }) => thread)).toEqual([1, 3, 1, 3]);
+    for (const { number } of scene.asked.slice(2)) scene.doubts.answered(number, true);
+    expect(scene.told).toHaveLength(1);
   });
 });

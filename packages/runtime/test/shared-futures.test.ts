@@ -46,3 +46,12 @@ test("a future whose maker has ended fails for the last thread that waits for it
   expect(outcomes(1)).toMatchObject([{ ok: false }]); // of 0.1: nobody else can settle it
   expect(outcomes(2)).toEqual([]); // 0.2 may be settled by either of two
 });
+
+test("whoever holds one could settle it, until it is settled: then nobody is waited for any more", () => {
+  const { futures, record } = play(3);
+  for (const thread of [0, 1, 2]) futures.hold("0.1", record(thread));
+  expect(futures.settlers("0.1", 1)).toEqual([0, 2]);
+  futures.settle("0.1", value("there"), record(0));
+  // The story: its waiter, slow to wake, stood as one who waits for a thread that by now waits for it.
+  expect(futures.settlers("0.1", 1)).toBeUndefined();
+});

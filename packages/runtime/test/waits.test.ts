@@ -133,6 +133,7 @@ describe("finding a deadlock in which tasks await", () => {
     ).toEqual({
       victim: 1,
       cycle: ['thread "t1" waits for task 1.1', 'task 1.1 in thread "t2" awaits task 2.1'],
+      standing: [1],
       believed: [2],
     });
   });

@@ -112,6 +112,8 @@ export type BlockingWait = {
   /** Called once if the wait is not over after `patienceMs`: time to tell the supervisor. */
   readonly onPatienceLost?: () => void;
   readonly patienceMs?: number;
+  /** Called before each sleep: all that has come was taken, and did not end the wait. */
+  readonly onSleep?: () => void;
 };
 
 /**
@@ -137,6 +139,7 @@ export function blockUntil(wait: BlockingWait): boolean {
         wait.onPatienceLost?.();
         continue; // what it did may have ended the wait
       }
+      wait.onSleep?.();
       const until = Math.min(wait.deadline, patience, now + LOOK_EVERY_MS);
       if (!spun) {
         spun = true; // once a wait: who was woken for something else need not look again

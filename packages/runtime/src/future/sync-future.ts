@@ -203,6 +203,7 @@ export class SyncFuture<T> implements PromiseLike<T> {
         const target = isAnswered ? this.waitTarget() : undefined;
         if (target !== undefined) report = beginWait(target, true, timeoutMs !== undefined);
       },
+      onSleep: () => report?.stands(),
     });
     report?.end();
     if (this.#outcome !== undefined) return this.#outcome;

@@ -3,10 +3,18 @@ import { threadWide } from "../thread/shared-state.ts";
 import type { WaitTarget } from "../wire/messages.ts";
 import { currentTaskId } from "../worker/task-context.ts";
 
-type Report = { deadlock: readonly string[] | undefined; end(): void };
+type Report = {
+  deadlock: readonly string[] | undefined;
+  /** The thread has taken all that has come, and goes to sleep over it. */
+  stands(): void;
+  end(): void;
+};
 
-const reports = (): { next: number; readonly open: Map<number, Report> } =>
-  threadWide("wait-reports", () => ({ next: 0, open: new Map<number, Report>() }));
+/** A report, and what the supervisor has asked of it. */
+type OpenReport = Report & { asked: number | undefined };
+
+const reports = (): { next: number; readonly open: Map<number, OpenReport> } =>
+  threadWide("wait-reports", () => ({ next: 0, open: new Map<number, OpenReport>() }));
 
 const AWAIT_REPORT_MS = 3;
 
@@ -36,14 +44,28 @@ export function beginWait(target: WaitTarget, blocking: boolean, bounded = false
     const waiting = own.open.get(id);
     if (waiting !== undefined) waiting.deadlock = cycle;
   };
+  lineHandlers().stands ??= (wait, ask) => {
+    const waiting = own.open.get(wait);
+    // It is answered before the thread sleeps again, or when the wait is over.
+    if (waiting !== undefined) waiting.asked = ask;
+    else line().post({ t: "confirm", ask, yes: false });
+  };
   own.next += 1;
   const id = own.next;
-  const report: Report = {
+  const report: OpenReport = {
     deadlock: undefined,
+    asked: undefined,
+    stands: () => answer(true),
     end() {
       own.open.delete(id);
+      answer(false);
       supervisor.post({ t: "unwait", id });
     },
+  };
+  const answer = (yes: boolean): void => {
+    if (report.asked === undefined) return;
+    supervisor.post({ t: "confirm", ask: report.asked, yes });
+    report.asked = undefined;
   };
   own.open.set(id, report);
   supervisor.post({ t: "wait", wait: { id, blocking, within: currentTaskId(), target, bounded } });

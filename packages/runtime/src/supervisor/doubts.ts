@@ -3,10 +3,12 @@ import type { Deadlock } from "./waits.ts";
 
 /** What it takes to be sure of a deadlock. */
 export type DoubtsApi = {
-  /** The deadlock that stands now, with tasks that await taken into account. */
+  /** The deadlock that stands now, as far as was reported. */
   find(): Deadlock | undefined;
+  /** Asks a blocked thread whether it stands in that wait with all taken that has come; `answered` follows. */
+  askStands(thread: number, number: number): void;
   /** Asks a thread whether anything but messages could let its tasks go on; `answered` follows. */
-  ask(thread: number, number: number): void;
+  askQuiet(thread: number, number: number): void;
   /** It is certain. */
   tell(deadlock: Deadlock): void;
 };
@@ -26,9 +28,10 @@ const LOOK_AGAIN_MS = 250;
 const WARN_AFTER_MS = 5_000;
 
 /**
- * Deadlocks in which tasks await: a task that awaits one that is stuck may have other reasons to go on, a timer or a
- * socket, that only its own thread knows. So each of these threads is asked, twice, and only if none has anything is
- * the deadlock certain.
+ * What was reported may be over. A blocked thread's answer may have arrived and not been taken yet, so each is asked
+ * whether it still stands; a busy machine lets milliseconds pass in between. And a task that awaits one that is stuck may
+ * have other reasons to go on, a timer or a socket, that only its own thread knows: so the threads of such tasks are asked,
+ * too, and all of them twice. Only if all agree is the deadlock certain.
  */
 export class Doubts {
   readonly #api: DoubtsApi;
@@ -54,17 +57,17 @@ export class Doubts {
     if (this.#doubt?.signature !== signature && this.#timer === undefined) this.#ask(signature, deadlock, 1);
   }
 
-  answered(number: number, quiet: boolean): void {
+  answered(number: number, yes: boolean): void {
     const doubt = this.#doubt;
     if (doubt === undefined || !doubt.unanswered.delete(number)) return;
-    if (!quiet) {
+    if (!yes) {
       this.#doubt = undefined;
-      this.#warn(doubt.deadlock);
+      if (doubt.deadlock.believed.length > 0) this.#warn(doubt.deadlock);
       this.#later(LOOK_AGAIN_MS, () => this.look());
       return;
     }
     if (doubt.unanswered.size > 0) return;
-    if (doubt.round === 1) {
+    if (doubt.round === 1 && doubt.deadlock.believed.length > 0) {
       this.#later(SECOND_LOOK_MS, () => this.#again(doubt, (deadlock) => this.#ask(doubt.signature, deadlock, 2)));
       return;
     }
@@ -90,10 +93,16 @@ export class Doubts {
   }
 
   #ask(signature: string, deadlock: Deadlock, round: number): void {
-    const numbers = deadlock.believed.map(() => ++this.#asked);
+    const { standing, believed } = deadlock;
+    const first = this.#asked + 1;
+    this.#asked += standing.length + believed.length;
+    const numbers = Array.from({ length: standing.length + believed.length }, (_, index) => first + index);
     this.#doubt = { signature, deadlock, unanswered: new Set(numbers), round };
-    deadlock.believed.forEach((thread, index) => {
-      this.#api.ask(thread, numbers[index] as number);
+    standing.forEach((thread, index) => {
+      this.#api.askStands(thread, first + index);
+    });
+    believed.forEach((thread, index) => {
+      this.#api.askQuiet(thread, first + standing.length + index);
     });
   }
 

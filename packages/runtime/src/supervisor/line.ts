@@ -291,7 +291,11 @@ export class Line {
         this.#handlers.deadlock?.(message.wait, message.cycle);
         return;
       case "quiet":
-        this.post({ t: "quiet", ask: message.ask, quiet: hasOnlyPorts() });
+        this.post({ t: "confirm", ask: message.ask, yes: hasOnlyPorts() });
+        return;
+      case "stands":
+        if (this.#handlers.stands === undefined) this.post({ t: "confirm", ask: message.ask, yes: false });
+        else this.#handlers.stands(message.wait, message.ask);
         return;
       case "written":
         whenWritten(() => this.post({ t: "written", ask: message.ask }));
@@ -311,6 +315,7 @@ export type Handlers = {
   /** The supervisor has ended: what depended on it fails with this error. */
   readonly ended: Set<(error: DuckError) => void>;
   deadlock?: (wait: number, cycle: readonly string[]) => void;
+  stands?: (wait: number, ask: number) => void;
   future?: (id: string, outcome: Extract<FromSupervisor, { t: "future.settled" }>["outcome"]) => void;
 };
 

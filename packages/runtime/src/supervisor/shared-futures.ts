@@ -37,8 +37,10 @@ export class SharedFutures {
     if (entry?.holders.size === 0) this.#entries.delete(id);
   }
 
-  holders(id: string): number[] {
-    return [...(this.#entries.get(id)?.holders ?? [])];
+  /** The threads other than `waiter` that could settle it; `undefined`: it is settled, which `waiter` is about to hear. */
+  settlers(id: string, waiter: number): number[] | undefined {
+    const { holders = [], outcome } = this.#entries.get(id) ?? {};
+    return outcome === undefined ? [...holders].filter((holder) => holder !== waiter) : undefined;
   }
 
   /** A future that only one thread is left to hold can be settled by nobody else: its holder is told. */

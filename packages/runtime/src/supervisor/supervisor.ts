@@ -100,8 +100,12 @@ export class Supervisor implements SupervisorApi {
   /** By thread and number: waits of tasks that await, while their thread goes on. */
   readonly #awaited = new Map<number, Map<number, Wait>>();
   readonly #doubts = new Doubts({
-    find: () => this.#findMixed(),
-    ask: (thread, ask) => this.#byId.get(thread)?.post({ t: "quiet", ask }),
+    find: () => this.#findAmongBlocked() ?? this.#findMixed(),
+    askStands: (thread, ask) => {
+      const { wait } = this.#blocked.get(thread) as BlockedThread;
+      this.#byId.get(thread)?.post({ t: "stands", ask, wait: wait.id });
+    },
+    askQuiet: (thread, ask) => this.#byId.get(thread)?.post({ t: "quiet", ask }),
     tell: (deadlock) => {
       this.#tellDeadlock(deadlock);
       this.recheckWaits();
@@ -178,12 +182,7 @@ export class Supervisor implements SupervisorApi {
   }
 
   recheckWaits(): void {
-    for (;;) {
-      const found = findDeadlock(this.#blocked, (target, waiter) => this.#answerers(target, waiter));
-      if (found === undefined) break;
-      this.#tellDeadlock(found);
-    }
-    this.#lookSoon();
+    if (this.#blocked.size > 0) this.#doubts.look();
   }
 
   /** Looks once for all that has come by then: a task that awaits a hundred others says so a hundred times. */
@@ -200,6 +199,10 @@ export class Supervisor implements SupervisorApi {
     const { wait } = this.#blocked.get(victim) as BlockedThread;
     this.#blocked.delete(victim); // it gets its error and goes on; the others' waits end through it
     this.#byId.get(victim)?.post({ t: "deadlock", wait: wait.id, cycle });
+  }
+
+  #findAmongBlocked(): Deadlock | undefined {
+    return findDeadlock(this.#blocked, (target, waiter) => this.#answerers(target, waiter));
   }
 
   /** A deadlock in which tasks that await have a part. */
@@ -320,8 +323,8 @@ export class Supervisor implements SupervisorApi {
         return;
       case "there":
         return;
-      case "quiet":
-        this.#doubts.answered(message.ask, message.quiet);
+      case "confirm":
+        this.#doubts.answered(message.ask, message.yes);
         return;
       case "written":
         this.#outputs.answered(message.ask);
@@ -410,8 +413,10 @@ export class Supervisor implements SupervisorApi {
   }
 
   #answerers(target: WaitTarget, waiter: number): Answerers {
-    if (target.on === "future")
-      return { live: false, anyOf: this.#futures.holders(target.id).filter((id) => id !== waiter) };
+    if (target.on === "future") {
+      const settlers = this.#futures.settlers(target.id, waiter);
+      return settlers === undefined ? { live: true } : { live: false, anyOf: settlers };
+    }
     for (const service of this.#services.values()) return service.answerers(target, waiter);
     return { live: true };
   }

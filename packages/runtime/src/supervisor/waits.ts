@@ -28,6 +28,8 @@ export type AwaitingTask = {
 export type Deadlock = {
   readonly victim: number;
   readonly cycle: readonly string[];
+  /** The blocked threads on which it depends, the victim among them: they may know more than they have reported. */
+  readonly standing: readonly number[];
   /** The threads that are believed to be stuck only because their tasks await: they may have other reasons to go on. */
   readonly believed: readonly number[];
 };
@@ -68,7 +70,7 @@ export function findDeadlock(
     .reduce((a, b) => (order.indexOf(b.thread) > order.indexOf(a.thread) ? b : a));
   const from = cycle.indexOf(victim);
   const told = [...cycle.slice(from), ...cycle.slice(0, from)].map(({ label }) => label);
-  return { victim: victim.thread, cycle: told, believed: stuck.believedFor(victim) };
+  return { victim: victim.thread, cycle: told, ...stuck.neededFor(victim) };
 }
 
 /** A blocked thread, or a task that awaits. */
@@ -124,12 +126,14 @@ class Suspects {
     return found;
   }
 
-  /** The threads of the tasks on whose being stuck it depends that `victim` is. */
-  believedFor(victim: Suspect): number[] {
+  /** The threads, and the threads of the tasks, on whose being stuck it depends that `victim` is. */
+  neededFor(victim: Suspect): Pick<Deadlock, "standing" | "believed"> {
     const seen = new Set<Suspect>([victim]);
     for (const suspect of seen) for (const next of this.answerersOf(suspect)) seen.add(next);
-    const threads = [...seen].flatMap(({ task, thread }) => (task === undefined ? [] : [thread]));
-    return [...new Set(threads)];
+    const threads = (isTask: boolean): number[] => [
+      ...new Set([...seen].filter(({ task }) => (task !== undefined) === isTask).map(({ thread }) => thread)),
+    ];
+    return { standing: threads(false), believed: threads(true) };
   }
 
   #acquit(): void {

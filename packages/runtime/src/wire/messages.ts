@@ -61,8 +61,8 @@ export type ToSupervisor =
   | { readonly t: "unwait"; readonly id: number }
   /** Means nothing: whether it can be sent at all is what a blocked thread wants to know. */
   | { readonly t: "there" }
-  /** The answer to `quiet`. */
-  | { readonly t: "quiet"; readonly ask: number; readonly quiet: boolean }
+  /** The answer to `quiet` or `stands`. */
+  | { readonly t: "confirm"; readonly ask: number; readonly yes: boolean }
   /** The answer to `written`. */
   | { readonly t: "written"; readonly ask: number }
   /** Replied to when what the supervisor's threads have written to their standard streams has come to the sender. */
@@ -83,6 +83,8 @@ export type FromSupervisor =
   | { readonly t: "deadlock"; readonly wait: number; readonly cycle: readonly string[] }
   /** Is there nothing on your event loop, no timer, no socket, that could let your tasks go on? */
   | { readonly t: "quiet"; readonly ask: number }
+  /** Have you taken all that has come, and is your thread's innermost wait still this one? */
+  | { readonly t: "stands"; readonly ask: number; readonly wait: number }
   /** Has what you have written to your standard streams left you? */
   | { readonly t: "written"; readonly ask: number }
   | { readonly t: "future.settled"; readonly id: string; readonly outcome: WireOutcome };

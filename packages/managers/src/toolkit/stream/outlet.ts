@@ -112,6 +112,7 @@ export class Outlet {
             true,
           );
         },
+        onSleep: () => report?.stands(),
       });
     } finally {
       Atomics.store(this.#own, WAITS, 0);
