@@ -37,6 +37,14 @@ describe("a ThreadPoolExecutor", () => {
     expect(sumTimeMs).toBeGreaterThan(0);
   });
 
+  test("says of a threaded function itself that it takes a call of it", () => {
+    const executor = new ThreadPoolExecutor(1);
+    onTestFinished(async () => void (await executor.shutdown()));
+    expect(() => executor.submit(bodies.echo.pooled as never)).toThrow(
+      /threaded function \w+ itself.* \w+\.call\(\.\.\.\)/,
+    );
+  });
+
   test("after shutdown() has nothing pending, takes nothing, and is forgotten", async () => {
     const executor = new ThreadPoolExecutor(1);
     const futures = Array.from({ length: 20 }, (_, n) => executor.submit(bodies.echo.pooled.call(n)));

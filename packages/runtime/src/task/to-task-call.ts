@@ -36,6 +36,10 @@ function found(value: unknown): string {
 
 function foundFunction(fn: { readonly name: string }): string {
   const name = fn.name.replace(/^bound /, "");
+  if ("syncCall" in fn) {
+    const called = /^[\w$]+$/.test(name) ? name : "fn";
+    return `the threaded function ${called} itself. Pass a call of it that has not run: ${called}.call(...).`;
+  }
   return (
     `${name === "" ? "a function" : `the function ${name}`}, which closes over this thread and cannot cross to another. ` +
     declareIt(/^[\w$]+$/.test(name) ? name : "fn")
