@@ -149,7 +149,12 @@ test("at the level warn only what was no ordinary answer has its access line", a
 
 test("no line names a field twice, whoever has answered", async () => {
   let text = "";
-  const server = await start("basic.ts", {}, { logStream: { write: (line: string) => void (text += line) } });
+  const logStream = {
+    write(line: string): void {
+      text += line;
+    },
+  };
+  const server = await start("basic.ts", {}, { logStream });
   for (const path of ["/nowhere", "/plain", "/healthz"]) await fetch(`${server.at}${path}`);
   await until(() => text.includes("/nowhere") && text.includes("/plain"));
   for (const line of text.trim().split("\n")) expect(line.match(/"requestId":/g)?.length ?? 0).toBeLessThanOrEqual(1);

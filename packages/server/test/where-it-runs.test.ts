@@ -65,14 +65,15 @@ test("a handler that blocks is not put on a thread where others await", async ()
   // Once it is known that they await, they share one thread.
   for (let i = 0; i < 5; i++) await thread(`${server.at}/await/1`);
   gate.fill(0);
-  const awaiting = Array.from({ length: 10 }, () => thread(`${server.at}/await/200`));
-  await until(() => gate[BEGUN] === 10);
+  // One: on a busy machine several may be on both threads.
+  const awaiting = thread(`${server.at}/await/1000`);
+  await until(() => gate[BEGUN] === 1);
   const held = thread(`${server.at}/hold/waits`);
   await until(() => gate[ENTERED] === 1);
-  // The gate is shut: one of them on that thread would wait for ever.
-  const names = (await Promise.all(awaiting)).map(({ name }) => name);
+  // The gate is shut: on that thread it would wait for ever.
+  const { name } = await awaiting;
   open();
-  expect(names).not.toContain((await held).name);
+  expect((await held).name).not.toBe(name);
 });
 
 test("a client that goes away aborts the handler's signal", async () => {

@@ -1,6 +1,7 @@
 import { BlockingNotAllowedError, DeadlockError, FutureTimeoutError, TaskCancelledError } from "../errors.ts";
 import { logger } from "../logger.ts";
 import type { WaitTarget } from "../wire/messages.ts";
+import { currentTaskId } from "../worker/task-context.ts";
 import { blockingForbidden, blockUntil, threadLabel } from "./doorbell.ts";
 import type { SharedHandle } from "./shared-handle.ts";
 import { beginWait, reportIfLong } from "./wait-report.ts";
@@ -159,6 +160,7 @@ export class SyncFuture<T> implements PromiseLike<T> {
   /** Called at the first `await`. */
   protected onAwaited(): void {
     this.#shared?.keepAliveUntilSettled();
+    if (currentTaskId() === undefined) return; // only tasks are told of: a circle may lead through one
     const target = this.waitTarget();
     if (target !== undefined) reportIfLong(this, target, (fn) => this.#whenSettled(fn));
   }

@@ -18,16 +18,12 @@ const reports = (): { next: number; readonly open: Map<number, OpenReport> } =>
 
 const AWAIT_REPORT_MS = 3;
 
-/**
- * A task (not a whole thread) that awaits is worth reporting only if it takes a while, and only inside a task: where a full
- * pool could wait for itself, or a circle leads through it.
- */
+/** The current task (not its whole thread) awaits: worth reporting only if it takes a while. */
 export function reportIfLong(
   future: { readonly done: boolean },
   target: WaitTarget,
   whenSettled: (fn: () => void) => void,
 ): void {
-  if (currentTaskId() === undefined) return;
   const timer = setTimeout(() => {
     if (future.done) return;
     const report = beginWait(target, false);

@@ -19,5 +19,12 @@ const { line, bell, module, data } = workerData as EntryData;
 adoptBell(bell);
 adoptLine(line);
 watchForeignWorkers();
-const { start } = (await import(module)) as { start(data: unknown): void | Promise<void> };
-await start(data);
+// No top-level await: where a thread is terminated in the moment in which it begins to evaluate a module that has one, V8
+// aborts the process (`ExecuteAsyncModule`, "Check failed: (location_) != nullptr"; seen once in thousands on Node 20.20).
+(import(module) as Promise<{ start(data: unknown): void | Promise<void> }>)
+  .then(({ start }) => start(data))
+  .catch((error: unknown) => {
+    setImmediate(() => {
+      throw error; // as what a module throws while it is evaluated
+    });
+  });
