@@ -64,7 +64,17 @@ export class FastifySink implements ReplySink {
     if (this.#phase.draining) reply.raw.shouldKeepAlive = false;
     reply.code(status);
     const flat = responseHeaders(reply.raw.req, contentType, headers);
-    // Fastify keeps repeated set-cookie lines apart by itself.
-    for (let i = 0; i + 1 < flat.length; i += 2) reply.header(flat[i] as string, flat[i + 1]);
+    // Given one by one, of repeated lines Fastify would keep the last.
+    const lines = new Map<string, string[]>();
+    for (let i = 0; i + 1 < flat.length; i += 2) {
+      const [name, value] = [flat[i] as string, flat[i + 1] as string];
+      const before = SINGLE.has(name) ? undefined : lines.get(name);
+      if (before === undefined) lines.set(name, [value]);
+      else before.push(value);
+    }
+    for (const [name, values] of lines) reply.header(name, values.length === 1 ? values[0] : values);
   }
 }
+
+/** Fastify reads the one and counts the other: the last stands. */
+const SINGLE: ReadonlySet<string> = new Set(["content-type", "content-length"]);
