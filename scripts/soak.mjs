@@ -255,12 +255,8 @@ function summary() {
   }
   if (after.threads !== undefined && after.threads > before.threads)
     count(wrong, `threads: ${before.threads} -> ${after.threads}`);
-  // Node leaves a module's file open when it terminates a thread in the moment in which that is read (seen on 20.20): a
-  // reload while threads still start may cost one. Sockets, pipes and the like must all be gone.
   const extra = newOnes(descriptorsBefore, descriptors).filter((kind) => kind !== "gone");
-  const files = extra.filter((kind) => kind.startsWith("/"));
-  if (extra.length > 0) console.log(`\ndescriptors more than before: ${extra.join(" ")}`);
-  if (extra.length > files.length || files.length > reloads) count(wrong, `descriptors left: ${extra.join(" ")}`);
+  if (extra.length > 0) count(wrong, `descriptors left: ${extra.join(" ")}`);
   if (exit !== 0) count(wrong, `exit code ${exit}, expected 0`);
   console.log(wrong.size === 0 ? "\nnothing wrong" : "\nWRONG:");
   for (const [text, times] of [...wrong].sort((a, b) => b[1] - a[1]).slice(0, 30))

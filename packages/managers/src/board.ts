@@ -107,9 +107,14 @@ export function joinPlace(block: Words, seat: number, most: number): boolean {
   }
 }
 
-/** One task less; the place stays taken. */
-export function leavePlace(block: Words): void {
-  Atomics.sub(block, PLACE, ONE_TASK);
+/** One task less; the place stays taken. `false`: whoever took the place away had counted that task by then. */
+export function leavePlace(block: Words): boolean {
+  return stateOf(Atomics.sub(block, PLACE, ONE_TASK)) !== EMPTY;
+}
+
+/** The same, where the task is not run because its pool is ending: that is counted once, here or there. */
+export function leaveRefused(block: Words): void {
+  if (leavePlace(block)) Atomics.add(block, REFUSED, 1);
 }
 
 /** Gives a taken place back that nothing is left in. */

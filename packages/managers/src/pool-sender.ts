@@ -110,8 +110,7 @@ export class PoolSender {
     const connection = this.#connections.get(worker);
     if (connection === undefined) return;
     for (const future of openTasks()) {
-      if (!this.#withdrawn(connection, future)) continue;
-      Atomics.add(connection.block, board.REFUSED, 1);
+      if (!this.#withdrawn(connection, future, board.leaveRefused)) continue;
       future.fail(new TaskCancelledError(`The task was cancelled: ${why}.`));
     }
   }
@@ -120,7 +119,7 @@ export class PoolSender {
   cancel(future: TaskFuture<unknown>, reason: unknown): void {
     const { callId } = future;
     for (const connection of this.#connections.values()) {
-      if (this.#withdrawn(connection, future)) return;
+      if (this.#withdrawn(connection, future, board.leavePlace)) return;
       const { port } = connection;
       if (future.carrier !== port) continue;
       port.claims.close(future.carriedAs); // its answer finds nobody
@@ -205,10 +204,10 @@ export class PoolSender {
   }
 
   /** Takes back a task that was sent to that worker and has not begun: the worker passes over it. */
-  #withdrawn({ port, block }: Connection, future: TaskFuture<unknown>): boolean {
+  #withdrawn({ port, block }: Connection, future: TaskFuture<unknown>, leave: (block: board.Words) => void): boolean {
     if (future.carrier !== port || !port.claims.withdraw(future.carriedAs)) return false;
     port.claims.close(future.carriedAs);
-    board.leavePlace(block);
+    leave(block);
     // The worker may have passed over it between those two steps: it found its place taken and went to sleep, and has to
     // look once more. Where it still runs something it does so anyway, and sets RUN_STATE first: so one of us sees it.
     const isIdle = Atomics.load(block, board.RUN_STATE) === board.RUN_NONE;

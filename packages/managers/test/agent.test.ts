@@ -4,7 +4,7 @@
  */
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import type { TaskCall, TaskFuture } from "@duck-ts/runtime";
-import { encodeTask, type FromWorker, newAnswerRing, type RunMessage } from "@duck-ts/runtime/internal";
+import { encodeTask, type FromWorker, newAnswerRing, newThreadBell, type RunMessage } from "@duck-ts/runtime/internal";
 import { expect, onTestFinished, test } from "vitest";
 import * as board from "../src/board.ts";
 import type { AgentTask, FromAgent, ToAgent } from "../src/protocol.ts";
@@ -32,7 +32,7 @@ async function playAgent({ isOnly = false } = {}) {
         ...{
           identity,
           line: lineThere,
-          bell: newWords(2),
+          bell: newThreadBell(),
           control: controlThere,
           key: "0:thread:1",
           head,

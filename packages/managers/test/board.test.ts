@@ -41,3 +41,14 @@ test("a loop's thread that was given up sees that its tasks were counted as lost
   expect(Atomics.add(port, board.PORT_ENDED, 1)).toBeLessThan(0);
   expect(Atomics.add(port, board.PORT_SENT, 1)).toBeLessThan(0);
 });
+
+test("a task that is refused as its worker is given up is counted once: with the place, or as refused", () => {
+  const block = board.newBlock();
+  block[board.PLACE] = board.FREE;
+  board.takePlace(block, 3);
+  board.joinPlace(block, 3, 100);
+  board.leaveRefused(block);
+  const given = Atomics.exchange(block, board.PLACE, board.EMPTY);
+  board.leaveRefused(block);
+  expect(board.tasksBefore(given) + (block[board.REFUSED] as number)).toBe(2);
+});

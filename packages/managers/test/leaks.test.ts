@@ -1,4 +1,5 @@
 /** Cycles that must leave nothing: threads and memory are back where they were. Sizes for CI; see DUCK_LEAK_CYCLES. */
+import { readdirSync, readlinkSync } from "node:fs";
 import { getOrCreateLoopManager, getOrCreateThreadManager, managerTree, type ThreadNode } from "@duck-ts/managers";
 import { expect, test } from "vitest";
 import * as tasks from "./fixtures/tasks.mjs";
@@ -68,4 +69,33 @@ test(
       );
   },
   CYCLES * 1_000 + 20_000,
+);
+
+/** Modules that this process has open. */
+const openModules = (): string[] =>
+  readdirSync("/proc/self/fd").flatMap((fd) => {
+    try {
+      const path = readlinkSync(`/proc/self/fd/${fd}`);
+      return /\.[cm]?[jt]s$/.test(path) ? [path] : [];
+    } catch {
+      return []; // closed meanwhile
+    }
+  });
+
+test.runIf(process.platform === "linux")(
+  "threads that are ended while they come up leave no file open",
+  async () => {
+    const before = openModules();
+    for (let round = 0; round < 6; round++) {
+      const pool = getOrCreateThreadManager(`young-${round}`);
+      pool.start({ maxWorkers: 24, minWorkers: 24 });
+      const loops = [1, 2, 3, 4].map((n) => getOrCreateLoopManager(`young-${round}-${n}`).start());
+      const asked = loops.map((loop) => loop.submitTask(tasks.echo(1)));
+      await new Promise((resolve) => setTimeout(resolve, (round % 3) * 40));
+      await Promise.all([pool, ...loops].map((manager) => manager.stop({ wait: false, timeoutMs: 0 })));
+      await Promise.allSettled(asked);
+    }
+    await eventually(() => openModules().length <= before.length, `no more open than ${before.join(" ")}`);
+  },
+  60_000,
 );

@@ -6,6 +6,7 @@ export {
   adoptBell,
   blockingForbidden,
   blockUntil,
+  type Doorbell,
   drainAnswers,
   drainWhileBlocked,
   forbidBlocking,
@@ -38,8 +39,9 @@ export {
   type ThreadLink,
   threadFromLinks,
 } from "./thread/identity.ts";
+export { isUp, newThreadBell, onceImported } from "./thread/imports.ts";
 export { threadWide } from "./thread/shared-state.ts";
-export { loaderFlags, onceGrown, spawnThread, watchExit } from "./thread/spawn.ts";
+export { loaderFlags, spawnThread, watchExit } from "./thread/spawn.ts";
 export { type AnswerRing, newAnswerRing } from "./wire/answer-ring.ts";
 export { explainNotCloneable } from "./wire/clone-path.ts";
 export { decodeThrown, encodeError } from "./wire/error-codec.ts";

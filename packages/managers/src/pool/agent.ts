@@ -13,6 +13,7 @@ import {
   findTask,
   Host,
   Inbox,
+  isUp,
   type Job,
   lineageLinks,
   type RunMessage,
@@ -50,6 +51,7 @@ export default async function agent(data: AgentData): Promise<void> {
   adoptIdentity(data.identity);
   adoptBell(data.bell);
   adoptLine(data.line);
+  isUp();
   ownExecutor().key = data.key;
   tolerateScripts();
   const { control, head, block } = data;
@@ -128,10 +130,12 @@ export default async function agent(data: AgentData): Promise<void> {
     Atomics.sub(head, board.ACTIVE, 1);
     return true;
   };
+  /** The last task that was not run because the pool ends. */
+  let refused: Job | undefined;
   const running = new Host("sequential", {
     // What the supervisor has given was submitted before; where it is still on its way, it comes with a message.
     mayBegin: data.isOnly ? () => Atomics.load(head, board.AHEAD) === 0 : undefined,
-    // A thread dies some time after it was given up: a young one a tenth of a second later (see crew.ts).
+    // A thread dies some time after it was given up: one that imports, up to five seconds later (see crew.ts).
     givenUp: () => board.stateOf(Atomics.load(block, board.PLACE)) === board.EMPTY,
     refuse(job) {
       if (!isDirect(job)) return undefined;
@@ -139,7 +143,7 @@ export default async function agent(data: AgentData): Promise<void> {
       if (gone > 0 && seats.get(gone - 1) === job.inbox)
         return new TaskCancelledError("The thread that submitted it has ended.");
       if (Atomics.load(block, board.REFUSING) === 0) return undefined;
-      Atomics.add(block, board.REFUSED, 1);
+      refused = job;
       return new TaskCancelledError("The task was cancelled: the pool was stopped without waiting.");
     },
     taken(job) {
@@ -175,7 +179,8 @@ export default async function agent(data: AgentData): Promise<void> {
       }
     },
     dropped(job) {
-      if (isDirect(job)) board.leavePlace(block);
+      if (job === refused) board.leaveRefused(block);
+      else if (isDirect(job)) board.leavePlace(block);
       else endTurn(board.RUN_NONE);
       Atomics.add(head, board.CANCELLED, 1);
       Atomics.sub(head, board.OUTSTANDING, 1);

@@ -4,7 +4,7 @@
  * does at its edges (docs/adr/0003) is relied upon.
  */
 import { type MessagePort, type ResourceLimits, receiveMessageOnPort, type Transferable } from "node:worker_threads";
-import { containedLimits, onceGrown, type ThreadExit } from "@duck-ts/runtime/internal";
+import { containedLimits, type Doorbell, onceImported, type ThreadExit } from "@duck-ts/runtime/internal";
 import type Tinypool from "tinypool";
 
 export type CrewOptions = {
@@ -25,6 +25,8 @@ export class Crew {
   readonly #options: CrewOptions;
   /** Made with the first thread: tinypool is an ES module, and a supervisor that needs no pool needs no loader for those. */
   #pool: Promise<Tinypool> | undefined;
+  /** One for each thread that was given up and still imports; see `onceImported`. */
+  readonly #ending = new Set<Promise<void>>();
 
   constructor(options: CrewOptions) {
     this.#options = options;
@@ -32,30 +34,34 @@ export class Crew {
 
   /**
    * Starts a thread with `data` for its agent. `onExit` is called exactly once, as soon as the thread has ended or was
-   * told to. `watched`: our end of a port whose other end is in `transfer`; it closes when the thread ends, which is the
-   * only sign of a process.exit() in it.
+   * told to. `port`: our end of one whose other end is in `transfer`; it closes when the thread ends, which is the only
+   * sign of a process.exit() in it. `bell`: the thread's, see `newThreadBell`.
    */
   start(
     data: unknown,
     transfer: readonly Transferable[],
-    watched: MessagePort,
+    { port: watched, bell }: { readonly port: MessagePort; readonly bell: Doorbell },
     exitCode: () => number,
     onExit: (exit: ThreadExit) => void,
   ): CrewMember {
     const abort = new AbortController();
-    const startedAt = performance.now();
     let over = false;
     let closed = false;
     const end = (exit: ThreadExit): void => {
       if (over) return;
       over = true;
+      // Before `onExit`, which may destroy the crew.
+      const ended = new Promise<void>((resolve) => onceImported(bell, resolve)).then(() => {
+        abort.abort();
+        this.#ending.delete(ended);
+      });
+      this.#ending.add(ended);
       // What it had said before it ended may still be in the port. (Asking from within its close event is a segmentation fault, Node 20 to 26.)
       if (!closed)
         for (let got = receiveMessageOnPort(watched); got !== undefined; got = receiveMessageOnPort(watched))
           watched.emit("message", got.message);
       onExit(exit);
       watched.close();
-      onceGrown(startedAt, () => abort.abort());
     };
     const run = { filename: this.#options.agent.href, name: "default", signal: abort.signal };
     this.#pool ??= this.#open();
@@ -77,8 +83,9 @@ export class Crew {
     return { terminate: () => end({ reason: "terminated", exitCode: undefined }) };
   }
 
-  /** Ends all threads and waits for them. */
+  /** Ends tinypool, once every thread that was given up may be terminated. */
   async destroy(): Promise<void> {
+    await Promise.all(this.#ending);
     const pool = await this.#pool?.catch(() => undefined); // each start() has told why there is none
     await pool?.destroy();
   }

@@ -10,6 +10,7 @@ import {
   line,
   lineageLinks,
   loaderFlags,
+  newThreadBell,
   type ThreadExit,
 } from "@duck-ts/runtime/internal";
 import * as board from "../board.ts";
@@ -114,7 +115,7 @@ class HostedPoolInMain implements HostedPool {
     const { port1: lineHere, port2: lineThere } = new MessageChannel();
     const { port1: control, port2: controlThere } = new MessageChannel();
     const { port1: traffic, port2: trafficThere } = new MessageChannel();
-    const bell = new Int32Array(new SharedArrayBuffer(8));
+    const bell = newThreadBell();
     const exitCode = new Int32Array(new SharedArrayBuffer(4));
     exitCode[0] = -1;
     line().post({ t: "thread", links: [], bell, port: lineHere }, [lineHere]);
@@ -138,7 +139,7 @@ class HostedPoolInMain implements HostedPool {
     const crew = this.#crew.start(
       data,
       [lineThere, controlThere, trafficThere],
-      control,
+      { port: control, bell },
       () => Atomics.load(exitCode, 0),
       (exit) => this.#ended(member, exit, failure),
     );

@@ -9,6 +9,7 @@ import {
   encodeError,
   Host,
   Inbox,
+  isUp,
   lineageLinks,
   lineHandlers,
   line as ownLine,
@@ -75,6 +76,8 @@ export default async function hostedAgent({
   } catch (error) {
     control.postMessage({ t: "failed", error: encodeError(error) } satisfies FromHostedAgent);
     throw error;
+  } finally {
+    isUp();
   }
   control.postMessage({ t: "ready", links: lineageLinks(currentThread()) } satisfies FromHostedAgent);
   await new Promise<void>((resolve) => {

@@ -3,7 +3,8 @@ import {
   type Answerers,
   type EntryData,
   type FromWorker,
-  onceGrown,
+  newThreadBell,
+  onceImported,
   spawnThread,
   type ThreadExit,
   type ThreadLink,
@@ -191,7 +192,7 @@ export class LoopHost implements ManagerHost {
   /** Gives the thread up at once and ends it as soon as it can be ended. */
   #terminate(thread: LoopThread): void {
     thread.exit.terminating();
-    onceGrown(thread.startedAt, () => void thread.worker.terminate());
+    onceImported(thread.line.bell, () => void thread.worker.terminate());
     this.#exited(thread, { reason: "terminated", exitCode: undefined });
   }
 
@@ -203,7 +204,7 @@ export class LoopHost implements ManagerHost {
 
   #spawn(): LoopThread {
     const { api, manager, started, urls } = this.#context;
-    const bell = new Int32Array(new SharedArrayBuffer(8));
+    const bell = newThreadBell();
     const { record, port } = api.openLine(bell);
     const { port1, port2 } = new MessageChannel();
     const data: LoopData = { control: port2, key: manager.intro.key, head: this.#head };

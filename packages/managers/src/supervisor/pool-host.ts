@@ -4,6 +4,7 @@ import {
   decodeThrown,
   logger,
   newAnswerRing,
+  newThreadBell,
   type ThreadExit,
   type ThreadRecord,
   type WaitTarget,
@@ -278,7 +279,7 @@ export class PoolHost implements ManagerHost {
     const place = this.#workers.indexOf(undefined);
     if (place === -1) return false;
     const { manager, started, api } = this.#context;
-    const bell = new Int32Array(new SharedArrayBuffer(8));
+    const bell = newThreadBell();
     const { record, port } = api.openLine(bell);
     const { port1: control, port2: controlThere } = new MessageChannel();
     const block = board.newBlock();
@@ -299,7 +300,7 @@ export class PoolHost implements ManagerHost {
     worker.member = this.#crew.start(
       data,
       [port, controlThere],
-      control,
+      { port: control, bell },
       () => Atomics.load(block, board.EXIT_CODE),
       (exit) => this.#exited(worker, exit),
     );

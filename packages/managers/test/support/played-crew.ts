@@ -12,11 +12,11 @@ export class Crew {
   start(
     data: AgentData,
     _transfer: unknown,
-    watched: MessagePort,
+    { port }: { readonly port: MessagePort },
     _exitCode: unknown,
     onExit: (exit: ThreadExit) => void,
   ): { terminate(): void } {
-    const thread = new PlayedThread(data, watched, onExit);
+    const thread = new PlayedThread(data, port, onExit);
     started.push(thread);
     return { terminate: () => thread.ends({ reason: "terminated", exitCode: undefined }) };
   }

@@ -34,11 +34,16 @@ export interface Drainable {
   readonly fromSupervisor?: boolean;
 }
 
+/** A doorbell for this thread, or for one that will be made. */
+export function newDoorbell(): Doorbell {
+  return new Int32Array(new SharedArrayBuffer(BELL_WORDS * 4));
+}
+
 let own: Mailboxes | undefined;
 
 function mailboxes(): Mailboxes {
   own ??= threadWide<Mailboxes>("mailboxes", () => ({
-    bell: new Int32Array(new SharedArrayBuffer(8)),
+    bell: newDoorbell(),
     ports: new Set(),
     depth: 0,
     emptiedAt: -1,
@@ -59,8 +64,9 @@ export function adoptBell(bell: Doorbell): void {
   mailboxes().bell = bell;
 }
 
-/** The second word of a bell: whether its thread stands in a blocking wait. */
+/** The second word of a bell: whether its thread stands in a blocking wait. The third is that of thread/imports.ts. */
 const BLOCKED = 1;
+const BELL_WORDS = 3;
 
 /** Whether the thread of that bell stands in a blocking wait. One that goes into one then looks at its rings first. */
 export function isBlockedAt(bell: Doorbell): boolean {

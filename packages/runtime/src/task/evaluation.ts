@@ -1,3 +1,4 @@
+import { countImport } from "../thread/imports.ts";
 import { importForTasks } from "./importing.ts";
 import { ensureTypeScript } from "./typescript.ts";
 
@@ -52,5 +53,5 @@ export function evaluate(url: string): Evaluation {
 
 async function load(url: string): Promise<Readonly<Record<string, unknown>>> {
   await ensureTypeScript(url);
-  return importForTasks(url);
+  return countImport(() => importForTasks(url));
 }

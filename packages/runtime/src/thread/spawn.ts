@@ -51,16 +51,6 @@ export function spawnThread(entry: URL, options: SpawnOptions): Worker {
   return worker;
 }
 
-/** A freshly started thread must not be terminated in the moment it comes up: Node 24 may abort the whole process. */
-const INFANCY_MS = 100;
-
-/** Calls `end`, which terminates a thread: now, or when the thread that was started then (`performance.now()`) is old enough. */
-export function onceGrown(startedAt: number, end: () => void): void {
-  const age = performance.now() - startedAt;
-  if (age >= INFANCY_MS) end();
-  else setTimeout(end, INFANCY_MS - age);
-}
-
 /** Calls `onExit` once, when the thread has ended, with the best reason known. */
 export function watchExit(worker: Worker, onExit: (exit: ThreadExit) => void): { terminating(): void } {
   let cause: CrashReason = "exit";

@@ -6,6 +6,7 @@ import { type MessagePort, workerData } from "node:worker_threads";
 import { adoptBell } from "../future/doorbell.ts";
 import { adoptLine } from "../supervisor/line.ts";
 import { watchForeignWorkers } from "../thread/foreign.ts";
+import { isUp } from "../thread/imports.ts";
 
 /** What `spawnThread` is given as `data` for this entry. */
 export type EntryData = {
@@ -23,6 +24,7 @@ watchForeignWorkers();
 // aborts the process (`ExecuteAsyncModule`, "Check failed: (location_) != nullptr"; seen once in thousands on Node 20.20).
 (import(module) as Promise<{ start(data: unknown): void | Promise<void> }>)
   .then(({ start }) => start(data))
+  .finally(isUp)
   .catch((error: unknown) => {
     setImmediate(() => {
       throw error; // as what a module throws while it is evaluated

@@ -2,7 +2,8 @@ import { MessageChannel, type MessagePort, type Worker } from "node:worker_threa
 import {
   type Answerers,
   type EntryData,
-  onceGrown,
+  newThreadBell,
+  onceImported,
   spawnThread,
   type ThreadExit,
   type ThreadLink,
@@ -24,7 +25,6 @@ type Separate = {
   readonly line: ThreadRecord;
   readonly exit: ReturnType<typeof watchExit>;
   readonly holdsRoot: boolean;
-  readonly startedAt: number;
   links: readonly ThreadLink[];
 };
 
@@ -45,7 +45,7 @@ export class SeparateThreads {
   start(from: ThreadRecord, task: SeparateTask): void {
     const { api, urls } = this.#context;
     const id = `${from.id}.${task.callId}`;
-    const bell = new Int32Array(new SharedArrayBuffer(8));
+    const bell = newThreadBell();
     const { record, port } = api.openLine(bell);
     const { port1, port2 } = new MessageChannel();
     const data: SeparateData = {
@@ -75,7 +75,6 @@ export class SeparateThreads {
       line: record,
       exit,
       holdsRoot: holdRoot,
-      startedAt: performance.now(),
       links: [],
     };
     this.#threads.set(id, thread);
@@ -144,7 +143,7 @@ export class SeparateThreads {
   }
 
   #terminate(thread: Separate): void {
-    onceGrown(thread.startedAt, () => {
+    onceImported(thread.line.bell, () => {
       thread.exit.terminating();
       void thread.worker.terminate();
     });
