@@ -81,8 +81,12 @@ export interface WorkerData {
   readonly defaults: { readonly timeoutMs: number; readonly bodyLimitBytes: number };
 }
 
-/** So many pieces of a streamed body, either way, are on their way at most. */
+/** So many pieces of a streamed reply are on their way at most. */
 export const STREAM_WINDOW = 16;
+/** And so many of an upload: main can fetch none without a word from the worker, and 16 were read before that came. */
+export const UPLOAD_WINDOW = 32;
+/** The worker gives credit anew for so many, or when it has none left. */
+export const UPLOAD_STEP: number = UPLOAD_WINDOW / 4;
 /** Main gives credit anew for so many. No window may be smaller. */
 export const CREDIT_STEP: number = STREAM_WINDOW / 4;
 /** All streams of a thread together: what is on its way to main stands before the answers of others. */

@@ -1,5 +1,5 @@
 import { HttpError } from "../../errors.ts";
-import { STREAM_WINDOW } from "../wire.ts";
+import { UPLOAD_STEP, UPLOAD_WINDOW } from "../wire.ts";
 
 /** A request's body in the worker while it comes in: pieces from main, handed to whoever reads the web stream. */
 export class BodySource {
@@ -17,7 +17,7 @@ export class BodySource {
   /** @param credit tells main that so many pieces have been taken. */
   constructor(credit: (chunks: number) => void) {
     this.#credit = credit;
-    credit(STREAM_WINDOW);
+    credit(UPLOAD_WINDOW);
     this.stream = new ReadableStream<Uint8Array>(
       {
         pull: (controller) => {
@@ -89,7 +89,7 @@ export class BodySource {
     waiting?.();
   }
   #took(): void {
-    if (++this.#taken < 4 && this.#queue.length > 0) return;
+    if (++this.#taken < UPLOAD_STEP && this.#queue.length > 0) return;
     this.#credit(this.#taken);
     this.#taken = 0;
   }
