@@ -163,6 +163,7 @@ export class Supervisor implements SupervisorApi {
   gone(record: ThreadRecord, exit: ThreadExit): void {
     if (!record.alive) return;
     record.drain(); // what it said before it ended still counts
+    if (!record.alive) return; // and its last word may have been that it has ended
     record.alive = false;
     this.#records.delete(record);
     this.#blocked.delete(record.id);
@@ -278,12 +279,8 @@ export class Supervisor implements SupervisorApi {
 
   /** Handles what waits in a thread's port, until nothing does, or one of the messages says that the thread has ended. */
   #drain(record: ThreadRecord, port: MessagePort): void {
-    for (
-      let got = receiveMessageOnPort(port);
-      got !== undefined;
-      got = record.alive ? receiveMessageOnPort(port) : undefined
-    )
-      this.#handle(record, got.message as ToSupervisor);
+    const next = () => (record.alive ? receiveMessageOnPort(port) : undefined); // a closed channel is no port to be asked
+    for (let got = next(); got !== undefined; got = next()) this.#handle(record, got.message as ToSupervisor);
   }
 
   #handle(from: ThreadRecord, message: ToSupervisor): void {
