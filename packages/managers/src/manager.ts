@@ -165,7 +165,7 @@ export abstract class Manager {
     const claimed =
       Atomics.compareExchange(this.head, board.STATE, board.IDLE, board.RUNNING) === board.IDLE ||
       Atomics.compareExchange(this.head, board.STATE, board.STOPPED, board.RUNNING) === board.STOPPED;
-    if (!claimed) throw new ManagerAlreadyRunning(this.label);
+    if (!claimed) throw new ManagerAlreadyRunning(this.label, this.state === "stopping" ? "stopping" : "running");
     const epoch = Atomics.add(this.head, board.EPOCH, 1) + 1;
     this.#started = make(epoch);
     tell({ op: "start", key: this.key, started: this.#started });
