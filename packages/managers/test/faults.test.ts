@@ -214,7 +214,9 @@ describe("in a pool", () => {
     const pool = getOrCreateThreadManager(freshId()).start({ maxWorkers: 1, workerInit: init() });
     const error = await failure(pool.submitTask(tasks.echo(1), quiet));
     expect(error).toMatchObject({ name: "TaskCancelledError" });
-    expect((error as Error).message).toContain(how === "throws" ? "no database" : "code 5");
+    const said = how === "throws" ? "no database" : "code 5";
+    expect((error as Error).message).toContain(said);
+    expect((error as Error).cause).toMatchObject({ message: expect.stringContaining(said) });
     await eventually(() => pool.state === "stopped", "the pool to be stopped");
     await using again = pool.start({ maxWorkers: 1 });
     expect(await again.submitTask(tasks.echo("without it"))).toBe("without it");

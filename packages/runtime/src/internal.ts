@@ -42,7 +42,7 @@ export { threadWide } from "./thread/shared-state.ts";
 export { loaderFlags, onceGrown, spawnThread, watchExit } from "./thread/spawn.ts";
 export { type AnswerRing, newAnswerRing } from "./wire/answer-ring.ts";
 export { explainNotCloneable } from "./wire/clone-path.ts";
-export { decodeThrown, encodeError } from "./wire/error-codec.ts";
+export { decodeThrown, type EncodedThrown, encodeError } from "./wire/error-codec.ts";
 export type { FromWorker, PostToWorker, RunMessage, ThreadExit, Wait, WaitTarget } from "./wire/messages.ts";
 export {
   decodeValue,
