@@ -125,6 +125,10 @@ describe("options that make no sense are refused before anything changes", () =>
     ["a deadline in words", { timeoutMs: "1s" }, TypeError],
     ["a signal that is none", { signal: {} }, TypeError],
     ["a transfer list that is none", { transfer: new ArrayBuffer(1) }, TypeError],
+    ["something ordinary to be moved", { transfer: [{}] }, TypeError],
+    ["a view to be moved, in place of its buffer", { transfer: [new Uint8Array(1)] }, TypeError],
+    ["shared memory to be moved", { transfer: [new SharedArrayBuffer(1)] }, TypeError],
+    ["the same to be moved twice", { transfer: new Array(2).fill(new ArrayBuffer(1)) }, TypeError],
     ["an option that does not exist", { timeout: 5 }, TypeError],
     ["returnSyncFuture: 'yes'", { returnSyncFuture: "yes" }, TypeError],
   ];
