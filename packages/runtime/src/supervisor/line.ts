@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import { BroadcastChannel, type MessagePort, receiveMessageOnPort, type Transferable } from "node:worker_threads";
 import { DuckError } from "../errors.ts";
 import { blockUntil, drainAnswers, drainWhileBlocked, lookWhileBlocked, ownDoorbell } from "../future/doorbell.ts";
@@ -85,8 +86,10 @@ function overBroadcast({ id: root, words }: RootShared): Wire {
   process.once("exit", (code) => say({ t: "gone", id: info.id, exit: { reason: "exit", exitCode: code } }));
   return {
     carriesPorts: false,
-    post(message) {
-      say(message);
+    // A channel only copies. What was to be moved is first moved into what is copied: it must be gone from here.
+    post(message, transfer = []) {
+      const moved = transfer.filter(types.isArrayBuffer);
+      say(moved.length === 0 ? message : structuredClone(message, { transfer: moved }));
       return Atomics.load(words, SUPERVISOR_STATE) !== SUPERVISOR_DEAD;
     },
     receive() {
