@@ -9,6 +9,7 @@ import type { FromWorker, WaitTarget } from "../wire/messages.ts";
 import { decodeValue } from "../wire/value-codec.ts";
 import { threadLabel } from "./doorbell.ts";
 import { OpenTasks } from "./open-tasks.ts";
+import { NOT_ITS_OWN, type Submission, stackAbove, submission } from "./submission.ts";
 import { futureInternals, SyncFuture } from "./sync-future.ts";
 
 /** What a manager says about the tasks that it takes. */
@@ -195,47 +196,6 @@ export class TaskFuture<T> extends SyncFuture<T> {
     tasks.open.delete(this.callId);
     this.letProcessEnd();
   }
-}
-
-/**
- * Where a task was submitted. Keeping a stack costs several times what all the rest of a submission does, so each task has
- * a stock of them that fills up again over time; a submission beyond that points to the latest stack kept, with a note that
- * says so.
- */
-type Submission = { readonly at: { stack?: string }; readonly isOwn: boolean };
-
-const STACKS = 16;
-const ANOTHER_EVERY_MS = 2;
-const NOT_ITS_OWN = `\n    at (a submission of this task at most ${ANOTHER_EVERY_MS} ms before; in a burst not each keeps its own stack)`;
-
-/** `near`: what the next submissions share. Weakly: the frames of a stack hold the `this` of each of its functions. */
-const submissions = new WeakMap<object, { since: number; left: number; near: WeakRef<Submission> | undefined }>();
-
-function submission(task: object, submitter: (...args: never[]) => unknown): Submission {
-  const now = performance.now();
-  let known = submissions.get(task);
-  if (known === undefined) {
-    known = { since: now, left: STACKS, near: undefined };
-    submissions.set(task, known);
-  } else if (now - known.since >= ANOTHER_EVERY_MS) {
-    known.left = Math.min(STACKS, known.left + Math.floor((now - known.since) / ANOTHER_EVERY_MS));
-    known.since = now;
-  }
-  if (known.left === 0) {
-    const near = known.near?.deref();
-    if (near !== undefined) return near;
-  } else known.left -= 1;
-  const at = {};
-  Error.captureStackTrace(at, submitter);
-  known.near = new WeakRef({ at, isOwn: false });
-  return { at, isOwn: true };
-}
-
-/** The stack above the caller named, if it is on the stack at all. */
-function stackAbove(caller: (...args: never[]) => unknown): string | undefined {
-  const holder: { stack?: string } = {};
-  Error.captureStackTrace(holder, caller);
-  return holder.stack?.includes("\n") ? holder.stack : undefined;
 }
 
 /** The unsettled task that this thread submitted as `callId`. */
