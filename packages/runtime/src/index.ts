@@ -23,4 +23,5 @@ export { registerErrorClass } from "./wire/error-classes.ts";
 export { taskSignal } from "./worker/task-context.ts";
 export { transfer } from "./worker/transfer.ts";
 
+import "./future/show-future.ts";
 import "./thread/on-load.ts";
