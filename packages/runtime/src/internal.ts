@@ -12,6 +12,7 @@ export {
   isBlocked,
   ownDoorbell,
   ring,
+  sendBeforeBlocking,
 } from "./future/doorbell.ts";
 export { futureInternals, type Outcome } from "./future/sync-future.ts";
 export { openTask, openTasks, type TaskFutureOptions } from "./future/task-future.ts";
