@@ -3,7 +3,7 @@ import { DeadlockError, SyncFuture } from "@duck-ts/runtime";
 import { describe, expect, test } from "vitest";
 import * as tasks from "./fixtures/tasks.mjs";
 import { failure, newGate, open, outcome, reached, within } from "./support/gates.ts";
-import { quiet, startLoop, startPool } from "./support/managers.ts";
+import { kinds, quiet, start, startLoop, startPool } from "./support/managers.ts";
 
 describe("a task that waits for its own manager", () => {
   test("on a loop, blocking for a task of the same loop, is a DeadlockError that names the loop", async () => {
@@ -165,6 +165,33 @@ describe("managers that wait for each other", () => {
     const waiting = pool.submitTask(tasks.waitsForFuture(future), quiet);
     expect(() => waiting.result(10_000)).toThrow(DeadlockError);
     future.setResult("too late");
+  });
+
+  test.each(kinds)(
+    "the main thread blocked on a worker that blocks on another task of main's, of a %s, is none: it passes the answer on",
+    (kind) => {
+      // The story: the supervisor knew that future as main's, and main as blocked. But its answer comes from a third thread.
+      const slow = start(kind).submitTask(tasks.echoesAfter(100, "slow"));
+      const waiting = startPool().submitTask(tasks.waitsForFuture(slow), quiet);
+      expect(waiting.result(10_000)).toBe("slow");
+    },
+  );
+
+  test("a loop's task that blocks on a future it was given, of another task of that very loop", async () => {
+    const loop = startLoop();
+    const slow = loop.submitTask(tasks.echoesAfter(300, "slow"));
+    expect(await outcome(loop.submitTask(tasks.waitsForFuture(slow), quiet))).toBe("DeadlockError");
+    expect(await slow).toBe("slow");
+  });
+
+  test("what a thread has submitted elsewhere begins also when it blocks for something else right after", async () => {
+    const [pool, loop] = [startPool(), startLoop()];
+    const [begun, gate] = [newGate(), newGate()];
+    await loop.submitTask(tasks.keepsGate(gate));
+    const waiting = pool.submitTask(tasks.holds(begun, gate, "open"));
+    const opening = loop.submitTask(tasks.opensKept()); // held back for the end of the turn, to travel with others
+    expect(waiting.result(10_000)).toBe("open");
+    await opening;
   });
 
   test("a pool with a free worker is no deadlock: what blocks there is answered", async () => {

@@ -86,7 +86,8 @@ function handle(future: SyncFuture<unknown>, { id, claimed }: Passport): SharedH
   const own = shared();
   own.held.set(id, new WeakRef(future));
   own.collected.register(future, id);
-  line().post({ t: "future.hold", id });
+  const target = futureInternals.waitTarget(future);
+  line().post({ t: "future.hold", id, task: target?.on === "task" ? target : undefined });
   let keeping = false;
   return {
     id,

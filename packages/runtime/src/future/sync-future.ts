@@ -22,6 +22,7 @@ export const futureInternals: {
   share(future: SyncFuture<unknown>, make: () => SharedHandle): SharedHandle;
   outcome(future: SyncFuture<unknown>): Outcome<unknown> | undefined;
   bindToOwnLoop(future: SyncFuture<unknown>): void;
+  waitTarget(future: SyncFuture<unknown>): WaitTarget | undefined;
   markObserved(future: SyncFuture<unknown>): void;
   /** As addDoneCallback, but it does not count as somebody looking at the outcome. */
   whenSettled(future: SyncFuture<unknown>, fn: () => void): void;
@@ -53,6 +54,7 @@ export class SyncFuture<T> implements PromiseLike<T> {
     futureInternals.bindToOwnLoop = (future) => {
       future.#onOwnLoop = true;
     };
+    futureInternals.waitTarget = (future) => future.waitTarget();
     futureInternals.markObserved = (future) => {
       future.#observed = true;
     };

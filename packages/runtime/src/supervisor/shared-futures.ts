@@ -1,10 +1,13 @@
 import { WorkerCrashedError } from "../errors.ts";
 import type { ThreadInfo } from "../thread/identity.ts";
 import { encodeError } from "../wire/error-codec.ts";
-import type { ThreadExit, WireOutcome } from "../wire/messages.ts";
+import type { TaskTarget, ThreadExit, WireOutcome } from "../wire/messages.ts";
 import type { ThreadRecord } from "./supervisor.ts";
 
-type Entry = { readonly holders: Set<number>; outcome: WireOutcome | undefined };
+type Entry = { readonly holders: Set<number>; outcome: WireOutcome | undefined; task?: FutureTask | undefined };
+
+/** The task of which a future is the result, and the thread that submitted it. */
+export type FutureTask = { readonly target: TaskTarget; readonly of: number };
 
 /** The futures that were passed between threads: who holds each, and how it came out. Forgotten when nobody holds them. */
 export class SharedFutures {
@@ -15,10 +18,11 @@ export class SharedFutures {
     this.#find = find;
   }
 
-  hold(id: string, thread: ThreadRecord): void {
-    const entry = this.#entries.get(id) ?? { holders: new Set<number>(), outcome: undefined };
+  hold(id: string, thread: ThreadRecord, task?: TaskTarget): void {
+    const entry: Entry = this.#entries.get(id) ?? { holders: new Set<number>(), outcome: undefined };
     this.#entries.set(id, entry);
     entry.holders.add(thread.id);
+    if (task !== undefined) entry.task = { target: task, of: thread.id };
     if (entry.outcome !== undefined) thread.post({ t: "future.settled", id, outcome: entry.outcome });
   }
 
@@ -41,6 +45,10 @@ export class SharedFutures {
   settlers(id: string, waiter: number): number[] | undefined {
     const { holders = [], outcome } = this.#entries.get(id) ?? {};
     return outcome === undefined ? [...holders].filter((holder) => holder !== waiter) : undefined;
+  }
+
+  taskOf(id: string): FutureTask | undefined {
+    return this.#entries.get(id)?.task;
   }
 
   /** A future that only one thread is left to hold can be settled by nobody else: its holder is told. */

@@ -17,7 +17,7 @@ import type { FromSupervisor, ThreadExit, ToSupervisor, Wait, WaitTarget } from 
 import { Doubts } from "./doubts.ts";
 import { broadcastNames, type Hello } from "./line.ts";
 import { Outputs } from "./outputs.ts";
-import { SharedFutures } from "./shared-futures.ts";
+import { type FutureTask, SharedFutures } from "./shared-futures.ts";
 import { type Answerers, type AwaitingTask, type BlockedThread, type Deadlock, findDeadlock } from "./waits.ts";
 
 /** A thread as the supervisor sees it. */
@@ -330,7 +330,7 @@ export class Supervisor implements SupervisorApi {
         this.#passOutputOn(() => from.post({ t: "reply", seq: message.seq, ok: true, value: undefined }));
         return;
       case "future.hold":
-        this.#futures.hold(message.id, from);
+        this.#futures.hold(message.id, from, message.task);
         return;
       case "future.settle":
         this.#futures.settle(message.id, message.outcome, from);
@@ -409,10 +409,19 @@ export class Supervisor implements SupervisorApi {
     for (let next = this.#deferred.shift(); next !== undefined; next = this.#deferred.shift()) next();
   }
 
+  /** Of a task whose future was passed on. Whoever submitted it passes on the answer too, also while it is blocked. */
+  #answerersOfTask({ target, of }: FutureTask): Answerers {
+    const who = this.#answerers(target, of);
+    if (who.live || who.busyWith !== undefined) return who;
+    return { ...who, busyWith: who.anyOf.map(() => [`${of}.${target.callId}`]) };
+  }
+
   #answerers(target: WaitTarget, waiter: number): Answerers {
     if (target.on === "future") {
       const settlers = this.#futures.settlers(target.id, waiter);
-      return settlers === undefined ? { live: true } : { live: false, anyOf: settlers };
+      if (settlers === undefined) return { live: true };
+      const task = this.#futures.taskOf(target.id);
+      return task === undefined ? { live: false, anyOf: settlers } : this.#answerersOfTask(task);
     }
     for (const service of this.#services.values()) return service.answerers(target, waiter);
     return { live: true };

@@ -12,17 +12,18 @@ export type ThreadExit = {
   readonly message?: string;
 };
 
+/** A task of a thread that says so. */
+export type TaskTarget = {
+  readonly on: "task";
+  readonly executor: string;
+  readonly callId: number;
+  readonly label: string;
+  /** It has a deadline, or a signal that may abort it: it comes to an end whatever happens to others. */
+  readonly bounded?: boolean;
+};
+
 /** What a blocked or awaiting thread waits for. */
-export type WaitTarget =
-  | {
-      readonly on: "task";
-      readonly executor: string;
-      readonly callId: number;
-      readonly label: string;
-      /** It has a deadline, or a signal that may abort it: it comes to an end whatever happens to others. */
-      readonly bounded?: boolean;
-    }
-  | { readonly on: "future"; readonly id: string; readonly label: string };
+export type WaitTarget = TaskTarget | { readonly on: "future"; readonly id: string; readonly label: string };
 
 /** One wait that did not end at once. `blocking`: the whole thread stands still; else only the task `within` does. */
 export type Wait = {
@@ -67,8 +68,8 @@ export type ToSupervisor =
   | { readonly t: "written"; readonly ask: number }
   /** Replied to when what the supervisor's threads have written to their standard streams has come to the sender. */
   | { readonly t: "output"; readonly seq: number }
-  /** The sender holds a copy of a future that lives elsewhere (or lives here and left). */
-  | { readonly t: "future.hold"; readonly id: string }
+  /** The sender holds a copy of a future that lives elsewhere (or lives here and left). `task`: it is that one's result. */
+  | { readonly t: "future.hold"; readonly id: string; readonly task?: TaskTarget | undefined }
   | { readonly t: "future.settle"; readonly id: string; readonly outcome: WireOutcome }
   | { readonly t: "future.release"; readonly id: string }
   | { readonly t: "threads"; readonly seq: number };
