@@ -13,7 +13,8 @@ export {
   TaskTimeoutError,
   WorkerCrashedError,
 } from "./errors.ts";
-export { asyncToSyncFuture, SyncFuture } from "./future/sync-future.ts";
+export { asyncToSyncFuture } from "./future/async-to-sync-future.ts";
+export { SyncFuture } from "./future/sync-future.ts";
 export { TaskFuture } from "./future/task-future.ts";
 export { setLogger } from "./logger.ts";
 export { type ImportedTasks, importTasks } from "./task/import-tasks.ts";

@@ -14,16 +14,28 @@ export interface SharedHandle {
   /** Whether this thread's write is the first of all threads'; if so the others are told. */
   claim(outcome: Outcome<unknown>): boolean;
   keepAliveUntilSettled(): void;
+  /** Somebody in this thread wants to know how it comes out. */
+  looked(): void;
+  /** Calls `report` when nobody has looked, in any thread, after some time that others have to come to it. */
+  unlessLookedAt(report: () => void): void;
 }
 
-/** What crosses: an id, and a word of shared memory in which the first writer leaves its mark. */
-type Passport = { readonly id: string; readonly claimed: Int32Array };
+/** What crosses: an id, and words of shared memory in which the first writer and those who look leave their marks. */
+type Passport = { readonly id: string; readonly marks: Int32Array };
+
+const CLAIMED = 0;
+const LOOKED_AT = 1;
+
+/** Whoever has a failed future as an argument comes to it a little later than the news. */
+const OTHERS_HAVE_MS = 1_000;
 
 type Shared = {
   next: number;
   readonly held: Map<string, WeakRef<SyncFuture<unknown>>>;
   readonly fromWire: Set<string>;
   readonly kept: Map<string, SyncFuture<unknown>>;
+  /** Failures that others may still look at. */
+  readonly unseen: Set<() => void>;
   readonly collected: FinalizationRegistry<string>;
 };
 
@@ -34,6 +46,7 @@ const shared = (): Shared =>
       held: new Map(),
       fromWire: new Set(),
       kept: new Map(),
+      unseen: new Set(),
       collected: new FinalizationRegistry((id) => {
         if (own.held.get(id)?.deref() !== undefined) return;
         own.held.delete(id);
@@ -45,6 +58,9 @@ const shared = (): Shared =>
         const future = held.deref();
         if (future !== undefined) futureInternals.settle(future, { ok: false, thrown, cancelled: false });
       }
+    });
+    process.on("beforeExit", () => {
+      for (const report of own.unseen) report();
     });
     lineHandlers().future = (id, outcome) => settleFromWire(own, id, outcome);
     return own;
@@ -82,7 +98,7 @@ function send(id: string, outcome: Outcome<unknown>): void {
   }
 }
 
-function handle(future: SyncFuture<unknown>, { id, claimed }: Passport): SharedHandle {
+function handle(future: SyncFuture<unknown>, { id, marks }: Passport): SharedHandle {
   const own = shared();
   own.held.set(id, new WeakRef(future));
   own.collected.register(future, id);
@@ -98,7 +114,7 @@ function handle(future: SyncFuture<unknown>, { id, claimed }: Passport): SharedH
         line().letGo();
       }
       if (own.fromWire.has(id)) return true; // another thread won, and this is its word
-      if (Atomics.compareExchange(claimed, 0, 0, 1) !== 0) return false;
+      if (Atomics.compareExchange(marks, CLAIMED, 0, 1) !== 0) return false;
       send(id, outcome);
       return true;
     },
@@ -107,6 +123,18 @@ function handle(future: SyncFuture<unknown>, { id, claimed }: Passport): SharedH
       keeping = true;
       own.kept.set(id, future);
       line().hold();
+    },
+    looked() {
+      Atomics.store(marks, LOOKED_AT, 1);
+    },
+    unlessLookedAt(report) {
+      const due = (): void => {
+        clearTimeout(timer);
+        own.unseen.delete(due);
+        if (Atomics.load(marks, LOOKED_AT) === 0) report();
+      };
+      const timer = setTimeout(due, OTHERS_HAVE_MS).unref();
+      own.unseen.add(due);
     },
   };
 }
@@ -120,12 +148,12 @@ function passportOf(future: SyncFuture<unknown>): Passport {
   own.next += 1;
   const passport: Passport = {
     id: `${currentThread().id}.${own.next}`,
-    claimed: new Int32Array(new SharedArrayBuffer(4)),
+    marks: new Int32Array(new SharedArrayBuffer(8)),
   };
   passports.set(future, passport);
   futureInternals.share(future, () => handle(future, passport));
   const outcome = futureInternals.outcome(future);
-  if (outcome !== undefined && Atomics.compareExchange(passport.claimed, 0, 0, 1) === 0) send(passport.id, outcome);
+  if (outcome !== undefined && Atomics.compareExchange(passport.marks, CLAIMED, 0, 1) === 0) send(passport.id, outcome);
   return passport;
 }
 
