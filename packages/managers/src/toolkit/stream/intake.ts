@@ -69,6 +69,11 @@ export class Intake implements StreamNews {
     return itemsIn(this.words);
   }
 
+  /** How many items were taken when a producer came to wait for room, if nobody waits for the next item. */
+  stuckAfter(): number | undefined {
+    return this.#waiters.size === 0 && Atomics.load(this.words, BLOCKED) > 0 ? this.#taken : undefined;
+  }
+
   /** What a thread needs to produce for this stream. From now on the supervisor watches over it. */
   passport(): StreamPassport {
     if (this.#passport !== undefined) return this.#passport;
