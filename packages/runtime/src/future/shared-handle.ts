@@ -5,7 +5,8 @@ import { threadWide } from "../thread/shared-state.ts";
 import { explainNotCloneable } from "../wire/clone-path.ts";
 import { decodeThrown, encodeError } from "../wire/error-codec.ts";
 import type { WireOutcome } from "../wire/messages.ts";
-import { decodeValue, encodeValue, registerSpecialKind } from "../wire/value-codec.ts";
+import { decodeValue, encodeValue, registerSpecialKind, type SpecialSlot } from "../wire/value-codec.ts";
+import { LeftAlone } from "./left-alone.ts";
 import { futureInternals, type Outcome, SyncFuture } from "./sync-future.ts";
 
 /** What a future needs of its life in several threads. */
@@ -14,6 +15,8 @@ export interface SharedHandle {
   /** Whether this thread's write is the first of all threads'; if so the others are told. */
   claim(outcome: Outcome<unknown>): boolean;
   keepAliveUntilSettled(): void;
+  /** Of a future that was made here: what its life elsewhere has come to. */
+  readonly elsewhere: LeftAlone;
   /** Somebody in this thread wants to know how it comes out. */
   looked(): void;
   /** Calls `report` when nobody has looked, in any thread, after some time that others have to come to it. */
@@ -63,8 +66,29 @@ const shared = (): Shared =>
       for (const report of own.unseen) report();
     });
     lineHandlers().future = (id, outcome) => settleFromWire(own, id, outcome);
+    lineHandlers().futureAlone = (id) => handleOf(own, id)?.elsewhere.alone();
     return own;
   });
+
+function handleOf(own: Shared, id: string): SharedHandle | undefined {
+  const future = own.held.get(id)?.deref();
+  return future === undefined ? undefined : futureInternals.handle(future);
+}
+
+/** The futures that cross among these are carried by a task from now on. */
+export function carriedIn(specials: readonly SpecialSlot[] | undefined): readonly LeftAlone[] | undefined {
+  let carried: LeftAlone[] | undefined;
+  for (const { tag, payload } of specials ?? []) {
+    const handle = tag === TAG ? handleOf(shared(), (payload as Passport).id) : undefined;
+    if (handle === undefined) continue;
+    handle.elsewhere.carried();
+    carried ??= [];
+    carried.push(handle.elsewhere);
+  }
+  return carried;
+}
+
+const TAG = "future";
 
 function settleFromWire(own: Shared, id: string, outcome: WireOutcome): void {
   const future = own.held.get(id)?.deref();
@@ -105,24 +129,41 @@ function handle(future: SyncFuture<unknown>, { id, marks }: Passport): SharedHan
   const target = futureInternals.waitTarget(future);
   line().post({ t: "future.hold", id, task: target?.on === "task" ? target : undefined });
   let keeping = false;
+  let awaited = false;
+  const hold = (): void => {
+    if (keeping) return;
+    keeping = true;
+    line().hold();
+  };
+  const letGo = (): void => {
+    if (!keeping) return;
+    keeping = false;
+    line().letGo();
+  };
+  const elsewhere = new LeftAlone({
+    isAwaited: () => awaited,
+    fail: (thrown) => void futureInternals.settle(future, { ok: false, thrown, cancelled: false }),
+    letGo,
+    hold,
+  });
   return {
     id,
+    elsewhere,
     claim(outcome) {
-      if (keeping) {
-        keeping = false;
-        own.kept.delete(id);
-        line().letGo();
-      }
+      letGo();
+      own.kept.delete(id);
+      elsewhere.settled();
       if (own.fromWire.has(id)) return true; // another thread won, and this is its word
       if (Atomics.compareExchange(marks, CLAIMED, 0, 1) !== 0) return false;
       send(id, outcome);
       return true;
     },
     keepAliveUntilSettled() {
-      if (keeping) return;
-      keeping = true;
+      if (awaited) return;
+      awaited = true;
       own.kept.set(id, future);
-      line().hold();
+      hold();
+      elsewhere.look();
     },
     looked() {
       Atomics.store(marks, LOOKED_AT, 1);
@@ -143,7 +184,10 @@ const passports = new WeakMap<SyncFuture<unknown>, Passport>();
 
 function passportOf(future: SyncFuture<unknown>): Passport {
   const known = passports.get(future);
-  if (known !== undefined) return known;
+  if (known !== undefined) {
+    futureInternals.handle(future)?.elsewhere.passedOn();
+    return known;
+  }
   const own = shared();
   own.next += 1;
   const passport: Passport = {
@@ -170,7 +214,7 @@ function fromPassport(passport: Passport): SyncFuture<unknown> {
 /** Lets futures travel inside arguments and results. */
 export function registerFutureKind(): void {
   registerSpecialKind({
-    tag: "future",
+    tag: TAG,
     is: (value) => value instanceof SyncFuture,
     encode: (value) => passportOf(value as SyncFuture<unknown>),
     decode: (payload) => fromPassport(payload as Passport),

@@ -20,6 +20,7 @@ const PATIENCE_MS = 3;
 export const futureInternals: {
   settle(future: SyncFuture<unknown>, outcome: Outcome<unknown>): boolean;
   share(future: SyncFuture<unknown>, make: () => SharedHandle): SharedHandle;
+  handle(future: SyncFuture<unknown>): SharedHandle | undefined;
   outcome(future: SyncFuture<unknown>): Outcome<unknown> | undefined;
   bindToOwnLoop(future: SyncFuture<unknown>): void;
   waitTarget(future: SyncFuture<unknown>): WaitTarget | undefined;
@@ -50,6 +51,7 @@ export class SyncFuture<T> implements PromiseLike<T> {
       future.#shared ??= make();
       return future.#shared;
     };
+    futureInternals.handle = (future) => future.#shared;
     futureInternals.outcome = (future) => future.#outcome;
     futureInternals.bindToOwnLoop = (future) => {
       future.#onOwnLoop = true;

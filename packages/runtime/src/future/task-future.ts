@@ -1,4 +1,4 @@
-import { DeadlockError, TaskCancelledError } from "../errors.ts";
+import { DeadlockError, TaskCancelledError, WorkerCrashedError } from "../errors.ts";
 import { logger } from "../logger.ts";
 import { existingLine, line, lineHandlers } from "../supervisor/line.ts";
 import type { TaskCall } from "../task/task.ts";
@@ -8,6 +8,7 @@ import { decodeThrown } from "../wire/error-codec.ts";
 import type { FromWorker, WaitTarget } from "../wire/messages.ts";
 import { decodeValue } from "../wire/value-codec.ts";
 import { threadLabel } from "./doorbell.ts";
+import type { LeftAlone } from "./left-alone.ts";
 import { OpenTasks } from "./open-tasks.ts";
 import { NOT_ITS_OWN, type Submission, stackAbove, submission } from "./submission.ts";
 import { futureInternals, SyncFuture } from "./sync-future.ts";
@@ -44,6 +45,8 @@ export class TaskFuture<T> extends SyncFuture<T> {
   /** Who carries it to its worker, and its number there. For managers. */
   carrier: object | undefined;
   carriedAs = -1;
+  /** The futures among its arguments. For whoever encodes it. */
+  carries: readonly LeftAlone[] | undefined;
   /** What was sent, where that cannot be made once more from the call: as long as it is not settled. For managers. */
   sent: object | undefined;
   #worker: ThreadInfo | null = null;
@@ -195,6 +198,11 @@ export class TaskFuture<T> extends SyncFuture<T> {
     this.sent = undefined;
     tasks.open.delete(this.callId);
     this.letProcessEnd();
+    if (this.carries === undefined) return;
+    const outcome = futureInternals.outcome(this);
+    const thrown = outcome?.ok === false ? outcome.thrown : undefined;
+    for (const future of this.carries) future.carriedNoMore(thrown instanceof WorkerCrashedError ? thrown : undefined);
+    this.carries = undefined;
   }
 }
 

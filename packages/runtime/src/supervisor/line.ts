@@ -306,6 +306,9 @@ export class Line {
       case "future.settled":
         this.#handlers.future?.(message.id, message.outcome);
         return;
+      case "future.alone":
+        this.#handlers.futureAlone?.(message.id);
+        return;
       default:
         message satisfies never;
     }
@@ -320,6 +323,7 @@ export type Handlers = {
   deadlock?: (wait: number, cycle: readonly string[]) => void;
   stands?: (wait: number, ask: number) => void;
   future?: (id: string, outcome: Extract<FromSupervisor, { t: "future.settled" }>["outcome"]) => void;
+  futureAlone?: (id: string) => void;
 };
 
 /** The supervisor answers in microseconds; this bound exists so that a bug in it cannot freeze anyone for ever. */

@@ -53,10 +53,14 @@ export class SharedFutures {
 
   /** A future that only one thread is left to hold can be settled by nobody else: its holder is told. */
   threadGone(thread: ThreadInfo, exit: ThreadExit): void {
-    for (const [id, { holders, outcome }] of this.#entries) {
+    for (const [id, { holders, outcome, task }] of this.#entries) {
       if (!holders.delete(thread.id)) continue;
       if (holders.size === 0) this.#entries.delete(id);
-      else if (holders.size === 1 && outcome === undefined && id.startsWith(`${thread.id}.`)) {
+      if (holders.size !== 1 || outcome !== undefined) continue;
+      const [holder] = holders;
+      if (id.startsWith(`${holder}.`) && task === undefined)
+        this.#find(holder as number)?.post({ t: "future.alone", id });
+      else if (id.startsWith(`${thread.id}.`)) {
         this.settle(
           id,
           { ok: false, error: encodeError(new WorkerCrashedError(thread.name, exit.reason, exit.exitCode)) },

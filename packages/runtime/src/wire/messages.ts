@@ -88,7 +88,9 @@ export type FromSupervisor =
   | { readonly t: "stands"; readonly ask: number; readonly wait: number }
   /** Has what you have written to your standard streams left you? */
   | { readonly t: "written"; readonly ask: number }
-  | { readonly t: "future.settled"; readonly id: string; readonly outcome: WireOutcome };
+  | { readonly t: "future.settled"; readonly id: string; readonly outcome: WireOutcome }
+  /** The last of the other threads that held a future of the receiver's has ended. */
+  | { readonly t: "future.alone"; readonly id: string };
 
 /**
  * A task on its way to the thread that runs it. A tuple, since a thousand of them cross in one message. Over a direct
