@@ -180,18 +180,19 @@ export class TaskFuture<T> extends SyncFuture<T> {
     );
   }
 
-  /** The process stays alive until it is done. */
-  protected keepProcess(): void {
+  /** The process stays alive until it is done. For the toolkit. */
+  keepProcess(): void {
     if (this.#keepsProcess || this.done) return;
     this.#keepsProcess = true;
     line().hold();
   }
 
-  /** Whoever wants to see it done keeps the process alive by other means from now on. For the toolkit. */
-  letProcessEnd(): void {
-    if (!this.#keepsProcess) return;
+  /** Whoever wants to see it done keeps the process alive by other means. `false`: it did not do so. For the toolkit. */
+  letProcessEnd(): boolean {
+    if (!this.#keepsProcess) return false;
     this.#keepsProcess = false;
     line().letGo();
+    return true;
   }
 
   protected override onSettled(): void {
