@@ -177,6 +177,33 @@ describe("managers that wait for each other", () => {
     },
   );
 
+  test.each(kinds)("a future that is settled by a task of a %s whose thread is not up yet is none", (kind) => {
+    // The story: only threads that had come to the future counted as able to settle it, not the tasks that were to.
+    const future = new SyncFuture<number>();
+    const settling = start(kind).submitTask(tasks.settles(future, 5));
+    expect(future.result(10_000)).toBe(5);
+    expect(settling.result(10_000)).toBe(true);
+  });
+
+  test("a future that is settled by a task that waits behind another is none, nor is one that is passed on", async () => {
+    const [pool, other] = [startPool(), startPool()];
+    const [queued, passedOn] = [new SyncFuture<string>(), new SyncFuture<string>()];
+    pool.submitTask(tasks.holdsFor(200));
+    pool.submitTask(tasks.settles(queued, "behind"));
+    expect(queued.result(10_000)).toBe("behind");
+    const passing = pool.submitTask(tasks.hasItSettledBy("thread", other.id, passedOn, "by another"));
+    expect(passedOn.result(10_000)).toBe("by another");
+    expect(await passing).toBe(true);
+  });
+
+  test("a future that is settled by a task behind the one that blocks on it, while main blocks on that", () => {
+    const pool = startPool();
+    const future = new SyncFuture<string>();
+    const waiting = pool.submitTask(tasks.waitsForFuture(future), quiet);
+    pool.submitTask(tasks.settles(future, "too late"));
+    expect(() => waiting.result(10_000)).toThrow(DeadlockError);
+  });
+
   test("a loop's task that blocks on a future it was given, of another task of that very loop", async () => {
     const loop = startLoop();
     const slow = loop.submitTask(tasks.echoesAfter(300, "slow"));

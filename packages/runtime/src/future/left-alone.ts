@@ -48,7 +48,7 @@ export class LeftAlone {
   }
 
   /** Such a task is settled; `lost`: it has ended with its thread. */
-  carriedNoMore(lost: Error | undefined): void {
+  delivered(lost: Error | undefined): void {
     this.#carriers -= 1;
     this.#lost ??= lost;
     this.look();

@@ -4,7 +4,7 @@ import { currentThread } from "../thread/identity.ts";
 import { threadWide } from "../thread/shared-state.ts";
 import { explainNotCloneable } from "../wire/clone-path.ts";
 import { decodeThrown, encodeError } from "../wire/error-codec.ts";
-import type { WireOutcome } from "../wire/messages.ts";
+import type { TaskTarget, WireOutcome } from "../wire/messages.ts";
 import { decodeValue, encodeValue, registerSpecialKind, type SpecialSlot } from "../wire/value-codec.ts";
 import { LeftAlone } from "./left-alone.ts";
 import { futureInternals, type Outcome, SyncFuture } from "./sync-future.ts";
@@ -17,6 +17,10 @@ export interface SharedHandle {
   keepAliveUntilSettled(): void;
   /** Of a future that was made here: what its life elsewhere has come to. */
   readonly elsewhere: LeftAlone;
+  /** A task that is being submitted has it as an argument. */
+  carriedBy(task: TaskTarget): void;
+  /** Such a task is settled; `lost`: it has ended with its thread. */
+  delivered(callId: number, lost: Error | undefined): void;
   /** Somebody in this thread wants to know how it comes out. */
   looked(): void;
   /** Calls `report` when nobody has looked, in any thread, after some time that others have to come to it. */
@@ -75,17 +79,18 @@ function handleOf(own: Shared, id: string): SharedHandle | undefined {
   return future === undefined ? undefined : futureInternals.handle(future);
 }
 
-/** The futures that cross among these are carried by a task from now on. */
-export function carriedIn(specials: readonly SpecialSlot[] | undefined): readonly LeftAlone[] | undefined {
-  let carried: LeftAlone[] | undefined;
-  for (const { tag, payload } of specials ?? []) {
-    const handle = tag === TAG ? handleOf(shared(), (payload as Passport).id) : undefined;
-    if (handle === undefined) continue;
-    handle.elsewhere.carried();
-    carried ??= [];
-    carried.push(handle.elsewhere);
-  }
-  return carried;
+/** The futures that cross among these are carried by that task from now on. */
+export function carriedIn(
+  specials: readonly SpecialSlot[] | undefined,
+  task: SyncFuture<unknown>,
+): readonly SharedHandle[] | undefined {
+  const carried = specials?.filter(({ tag }) => tag === TAG);
+  if (carried === undefined || carried.length === 0) return undefined;
+  const target = futureInternals.waitTarget(task) as TaskTarget;
+  const own = shared();
+  const handles = carried.map(({ payload }) => handleOf(own, (payload as Passport).id) as SharedHandle);
+  for (const handle of handles) handle.carriedBy(target);
+  return handles;
 }
 
 const TAG = "future";
@@ -164,6 +169,14 @@ function handle(future: SyncFuture<unknown>, { id, marks }: Passport): SharedHan
       own.kept.set(id, future);
       hold();
       elsewhere.look();
+    },
+    carriedBy(task) {
+      elsewhere.carried();
+      line().post({ t: "future.carried", id, task });
+    },
+    delivered(callId, lost) {
+      line().post({ t: "future.delivered", id, callId });
+      elsewhere.delivered(lost);
     },
     looked() {
       Atomics.store(marks, LOOKED_AT, 1);

@@ -8,8 +8,8 @@ import { decodeThrown } from "../wire/error-codec.ts";
 import type { FromWorker, WaitTarget } from "../wire/messages.ts";
 import { decodeValue } from "../wire/value-codec.ts";
 import { threadLabel } from "./doorbell.ts";
-import type { LeftAlone } from "./left-alone.ts";
 import { OpenTasks } from "./open-tasks.ts";
+import type { SharedHandle } from "./shared-handle.ts";
 import { NOT_ITS_OWN, type Submission, stackAbove, submission } from "./submission.ts";
 import { futureInternals, SyncFuture } from "./sync-future.ts";
 
@@ -46,7 +46,7 @@ export class TaskFuture<T> extends SyncFuture<T> {
   carrier: object | undefined;
   carriedAs = -1;
   /** The futures among its arguments. For whoever encodes it. */
-  carries: readonly LeftAlone[] | undefined;
+  carries: readonly SharedHandle[] | undefined;
   /** What was sent, where that cannot be made once more from the call: as long as it is not settled. For managers. */
   sent: object | undefined;
   #worker: ThreadInfo | null = null;
@@ -202,7 +202,8 @@ export class TaskFuture<T> extends SyncFuture<T> {
     if (this.carries === undefined) return;
     const outcome = futureInternals.outcome(this);
     const thrown = outcome?.ok === false ? outcome.thrown : undefined;
-    for (const future of this.carries) future.carriedNoMore(thrown instanceof WorkerCrashedError ? thrown : undefined);
+    const lost = thrown instanceof WorkerCrashedError ? thrown : undefined;
+    for (const future of this.carries) future.delivered(this.callId, lost);
     this.carries = undefined;
   }
 }

@@ -18,7 +18,7 @@ import { Doubts } from "./doubts.ts";
 import { broadcastNames, type Hello } from "./line.ts";
 import { Outputs } from "./outputs.ts";
 import { type FutureTask, SharedFutures } from "./shared-futures.ts";
-import { type Answerers, type AwaitingTask, type BlockedThread, type Deadlock, findDeadlock } from "./waits.ts";
+import { type Answerers, type AwaitingTask, anyOf, type BlockedThread, type Deadlock, findDeadlock } from "./waits.ts";
 
 /** A thread as the supervisor sees it. */
 export class ThreadRecord {
@@ -332,6 +332,12 @@ export class Supervisor implements SupervisorApi {
       case "future.hold":
         this.#futures.hold(message.id, from, message.task);
         return;
+      case "future.carried":
+        this.#futures.carried(message.id, from, message.task);
+        return;
+      case "future.delivered":
+        this.#futures.delivered(message.id, from, message.callId);
+        return;
       case "future.settle":
         this.#futures.settle(message.id, message.outcome, from);
         return;
@@ -409,7 +415,10 @@ export class Supervisor implements SupervisorApi {
     for (let next = this.#deferred.shift(); next !== undefined; next = this.#deferred.shift()) next();
   }
 
-  /** Of a task whose future was passed on. Whoever submitted it passes on the answer too, also while it is blocked. */
+  /**
+   * Of a task whose future was passed on (whoever submitted it passes on the answer too, also while it is blocked), or that
+   * has the future as an argument.
+   */
   #answerersOfTask({ target, of }: FutureTask): Answerers {
     const who = this.#answerers(target, of);
     if (who.live || who.busyWith !== undefined) return who;
@@ -421,7 +430,9 @@ export class Supervisor implements SupervisorApi {
       const settlers = this.#futures.settlers(target.id, waiter);
       if (settlers === undefined) return { live: true };
       const task = this.#futures.taskOf(target.id);
-      return task === undefined ? { live: false, anyOf: settlers } : this.#answerersOfTask(task);
+      if (task !== undefined) return this.#answerersOfTask(task);
+      const carriers = this.#futures.carriersOf(target.id).map((carrier) => this.#answerersOfTask(carrier));
+      return anyOf([{ live: false, anyOf: settlers }, ...carriers]);
     }
     for (const service of this.#services.values()) return service.answerers(target, waiter);
     return { live: true };

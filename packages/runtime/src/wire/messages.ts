@@ -70,6 +70,9 @@ export type ToSupervisor =
   | { readonly t: "output"; readonly seq: number }
   /** The sender holds a copy of a future that lives elsewhere (or lives here and left). `task`: it is that one's result. */
   | { readonly t: "future.hold"; readonly id: string; readonly task?: TaskTarget | undefined }
+  /** A task of the sender has it as an argument; and: that task is settled. */
+  | { readonly t: "future.carried"; readonly id: string; readonly task: TaskTarget }
+  | { readonly t: "future.delivered"; readonly id: string; readonly callId: number }
   | { readonly t: "future.settle"; readonly id: string; readonly outcome: WireOutcome }
   | { readonly t: "future.release"; readonly id: string }
   | { readonly t: "threads"; readonly seq: number };

@@ -3,6 +3,7 @@ import type { Transferable } from "node:worker_threads";
 import { captureContext } from "../context/context-var.ts";
 import { DataNotCloneableError } from "../errors.ts";
 import { carriedIn } from "../future/shared-handle.ts";
+import { SyncFuture } from "../future/sync-future.ts";
 import type { TaskFuture } from "../future/task-future.ts";
 import { taskRefOf } from "../task/task.ts";
 import type { TaskRef } from "../task/task-ref.ts";
@@ -42,7 +43,7 @@ export class EncodedTask {
     this.transfer = moved;
     this.args = args.value as readonly unknown[];
     this.specials = args.specials;
-    future.carries ??= carriedIn(args.specials);
+    if (future instanceof SyncFuture) future.carries ??= carriedIn(args.specials, future); // else a pool's workerInit
     this.context = context === undefined ? undefined : encodeValue(context, moved, "context");
   }
 
