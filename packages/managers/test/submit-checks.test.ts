@@ -11,7 +11,7 @@ import {
   UnknownTaskError,
 } from "@duck-ts/managers";
 import { NotATaskError } from "@duck-ts/runtime";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import * as tasks from "./fixtures/tasks.mjs";
 import { newGate, open, reached, thrownBy } from "./support/gates.ts";
 import { freshId, kinds, quiet, start, startLoop, startPool } from "./support/managers.ts";
@@ -178,4 +178,17 @@ test("handles show what goes on and nothing that leads round the guard, and refu
   await Promise.all([pool.stop(), loop.stop()]);
   expect(thrownBy(() => pool.getPool())).toBeInstanceOf(ManagerNotRunning);
   expect(thrownBy(() => loop.getEventLoop())).toBeInstanceOf(ManagerNotRunning);
+});
+
+test("a submission and a failure that nobody looks at work where a test has put a clock of its own in the timers' place", async () => {
+  vi.useFakeTimers();
+  try {
+    const pool = startPool();
+    expect(await pool.submitTask(tasks.echo(1))).toBe(1);
+    pool.submitTask(tasks.fails("nobody looks"), quiet);
+    expect(await pool.submitTask(tasks.echo(2))).toBe(2);
+    expect(vi.getTimerCount()).toBe(0);
+  } finally {
+    vi.useRealTimers();
+  }
 });

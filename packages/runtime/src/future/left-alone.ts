@@ -1,4 +1,5 @@
 /** What becomes of a future that was given away to be settled, when the threads that could do so have ended. */
+import { setImmediate } from "node:timers"; // not the one that a test may have replaced by a clock of its own
 import { DeadlockError } from "../errors.ts";
 import { threadWide } from "../thread/shared-state.ts";
 import { threadLabel } from "./doorbell.ts";

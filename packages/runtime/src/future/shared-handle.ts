@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout } from "node:timers"; // not those that a test may have replaced by a clock of its own
 import { DataNotCloneableError, TaskCancelledError } from "../errors.ts";
 import { line, lineHandlers } from "../supervisor/line.ts";
 import { currentThread } from "../thread/identity.ts";
@@ -81,11 +82,11 @@ function handleOf(own: Shared, id: string): SharedHandle | undefined {
 
 /** The futures that cross among these are carried by that task from now on. */
 export function carriedIn(
-  specials: readonly SpecialSlot[] | undefined,
+  specials: readonly SpecialSlot[],
   task: SyncFuture<unknown>,
 ): readonly SharedHandle[] | undefined {
-  const carried = specials?.filter(({ tag }) => tag === TAG);
-  if (carried === undefined || carried.length === 0) return undefined;
+  const carried = specials.filter(({ tag }) => tag === TAG);
+  if (carried.length === 0) return undefined;
   const target = futureInternals.waitTarget(task) as TaskTarget;
   const own = shared();
   const handles = carried.map(({ payload }) => handleOf(own, (payload as Passport).id) as SharedHandle);

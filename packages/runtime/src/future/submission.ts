@@ -1,3 +1,5 @@
+import { setTimeout } from "node:timers"; // not the one that a test may have replaced by a clock of its own
+
 /**
  * Where a task was submitted. Keeping a stack costs several times what all the rest of a submission does, so each task has
  * a stock of them that fills up again over time; a submission beyond that points to the latest stack kept, with a note that

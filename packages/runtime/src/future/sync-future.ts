@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers"; // not the one that a test may have replaced by a clock of its own
 import { BlockingNotAllowedError, DeadlockError, FutureTimeoutError, TaskCancelledError } from "../errors.ts";
 import { logger } from "../logger.ts";
 import type { WaitTarget } from "../wire/messages.ts";

@@ -43,8 +43,9 @@ export class EncodedTask {
     this.transfer = moved;
     this.args = args.value as readonly unknown[];
     this.specials = args.specials;
-    if (future instanceof SyncFuture) future.carries ??= carriedIn(args.specials, future); // else a pool's workerInit
     this.context = context === undefined ? undefined : encodeValue(context, moved, "context");
+    const specials = [...(this.specials ?? []), ...(this.context?.specials ?? [])];
+    if (specials.length > 0 && future instanceof SyncFuture) future.carries ??= carriedIn(specials, future); // else workerInit
   }
 
   /** The same, with values of its own: what it was made from may change from now on. */
