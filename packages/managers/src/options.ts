@@ -219,7 +219,7 @@ function movable(list: unknown, where: string): void {
   if (!Array.isArray(list)) throw bad(list, "transfer", where, "an array of transferable objects");
   const seen = new Set<unknown>();
   for (const [i, item] of list.entries()) {
-    if (isOrdinary(item))
+    if (isOrdinary(item) || isDetached(item))
       throw bad(item, `transfer[${i}]`, where, "something that can be moved: an ArrayBuffer, a MessagePort, a stream");
     if (seen.has(item)) throw new TypeError(`${where}: transfer[${i}] is in the list twice.`);
     seen.add(item);
@@ -232,6 +232,17 @@ function isOrdinary(item: unknown): boolean {
   return (
     ArrayBuffer.isView(item) || types.isSharedArrayBuffer(item) || prototype === null || prototype === Object.prototype
   );
+}
+
+/** Node 20 would move nothing, and say nothing. */
+function isDetached(item: unknown): boolean {
+  if (!types.isArrayBuffer(item) || item.byteLength > 0) return false;
+  try {
+    new Uint8Array(item);
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 function megabytes(value: unknown, name: string, where: string): void {
@@ -247,6 +258,7 @@ function bad(value: unknown, name: string, where: string, expected: string): Typ
 function show(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);
   if (typeof value === "function") return "a function";
+  if (isDetached(value)) return "an ArrayBuffer that was moved already";
   if (ArrayBuffer.isView(value)) return `a ${value.constructor.name} (its .buffer can be moved)`;
   if (typeof value === "object" && value !== null) return Array.isArray(value) ? "an array" : "an object";
   return String(value);

@@ -16,6 +16,12 @@ import * as tasks from "./fixtures/tasks.mjs";
 import { newGate, open, reached, thrownBy } from "./support/gates.ts";
 import { freshId, kinds, quiet, start, startLoop, startPool } from "./support/managers.ts";
 
+function moved(): ArrayBuffer {
+  const buffer = new ArrayBuffer(8);
+  structuredClone(buffer, { transfer: [buffer] });
+  return buffer;
+}
+
 describe("the order of the checks in submitTask", () => {
   test.each(kinds)(
     "of a %s: options that make no sense come first, then that it does not run, then the type, then what is no task",
@@ -129,6 +135,7 @@ describe("options that make no sense are refused before anything changes", () =>
     ["a view to be moved, in place of its buffer", { transfer: [new Uint8Array(1)] }, TypeError],
     ["shared memory to be moved", { transfer: [new SharedArrayBuffer(1)] }, TypeError],
     ["the same to be moved twice", { transfer: new Array(2).fill(new ArrayBuffer(1)) }, TypeError],
+    ["what was moved already, to be moved", { transfer: [moved()] }, TypeError],
     ["an option that does not exist", { timeout: 5 }, TypeError],
     ["returnSyncFuture: 'yes'", { returnSyncFuture: "yes" }, TypeError],
   ];
