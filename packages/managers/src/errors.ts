@@ -22,12 +22,14 @@ export class ManagerNotRunning extends DuckError {
   }
 }
 
-/** `start()` on a manager that runs. Nothing was changed. */
+/** `start()` on a manager that runs, or that is not done with stopping. Nothing was changed. */
 export class ManagerAlreadyRunning extends DuckError {
-  constructor(manager: string) {
+  constructor(manager: string, state: "running" | "stopping" = "running") {
     super(
       "DUCK_MANAGER_ALREADY_RUNNING",
-      `${manager} is running already. Use it as it is, or stop() it first; check \`state\` before start().`,
+      state === "running"
+        ? `${manager} is running already. Use it as it is, or stop() it first; check \`state\` before start().`
+        : `${manager} is still stopping: what it has taken runs on. Await its stop() before start().`,
     );
   }
 }

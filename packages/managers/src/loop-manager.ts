@@ -110,11 +110,8 @@ export class LoopManager extends Manager implements WorkerNews {
         if (options.timeoutMs !== undefined)
           tell({ op: "watch", key: this.key, callId: future.callId, timeoutMs: options.timeoutMs });
       } else {
-        tell({
-          op: "submit",
-          key: this.key,
-          tasks: [{ message: encoded.message, timeoutMs: options.timeoutMs, moved: false }],
-        });
+        const task = { message: encoded.message, timeoutMs: options.timeoutMs, moved: false };
+        tell({ op: "submit", key: this.key, tasks: [task] }, encoded.transfer);
         listenForWorkers(this.key, this);
         this.#carry(future, -1);
       }

@@ -9,6 +9,7 @@ import {
   futureInternals,
   isImportingTasks,
   runWithContext,
+  sendBeforeBlocking,
   type TaskCall,
   type TaskFutureOptions,
   threadFromLinks,
@@ -165,7 +166,7 @@ export abstract class Manager {
     const claimed =
       Atomics.compareExchange(this.head, board.STATE, board.IDLE, board.RUNNING) === board.IDLE ||
       Atomics.compareExchange(this.head, board.STATE, board.STOPPED, board.RUNNING) === board.STOPPED;
-    if (!claimed) throw new ManagerAlreadyRunning(this.label);
+    if (!claimed) throw new ManagerAlreadyRunning(this.label, this.state === "stopping" ? "stopping" : "running");
     const epoch = Atomics.add(this.head, board.EPOCH, 1) + 1;
     this.#started = make(epoch);
     tell({ op: "start", key: this.key, started: this.#started });
@@ -241,7 +242,7 @@ export abstract class Manager {
   protected abstract beforeBlocking(future: TaskFuture<unknown>): void;
   /** The same function each time, unless it has to remember something of this very submission. */
   protected abstract failureLogger(log: boolean): ((future: TaskFuture<unknown>, thrown: unknown) => void) | undefined;
-  /** @internal The thread ends. */
+  /** @internal The turn of the event loop ends late or not at all: the thread stands still, or ends. */
   leave(): void {
     this.flush();
   }
@@ -300,6 +301,9 @@ export function refuseOwnLoop(key: string, label: string): void {
 export function handles(): Map<string, Manager> {
   return threadWide("manager-handles", () => {
     const all = new Map<string, Manager>();
+    sendBeforeBlocking(() => {
+      for (const manager of all.values()) manager.leave();
+    });
     // What was submitted in the turn in which the thread ends still goes out, and with it what was counted for it.
     process.on("exit", () => {
       for (const manager of all.values()) manager.leave();

@@ -1,5 +1,6 @@
 /** Checks what users give, before anything changes. */
 import { availableParallelism } from "node:os";
+import { types } from "node:util";
 import type { ResourceLimits } from "node:worker_threads";
 import type { TaskCall } from "@duck-ts/runtime";
 import { isTaskCall } from "@duck-ts/runtime/internal";
@@ -157,8 +158,7 @@ export function checkSubmit(options: SubmitOptions, where: string): void {
   flag(options.returnSyncFuture, "returnSyncFuture", where);
   if (options.signal !== undefined && typeof options.signal?.addEventListener !== "function")
     throw bad(options.signal, "signal", where, "an AbortSignal");
-  if (options.transfer !== undefined && !Array.isArray(options.transfer))
-    throw bad(options.transfer, "transfer", where, "an array of transferable objects");
+  movable(options.transfer, where);
 }
 
 export function checkStop(options: StopOptions, where: string): { wait: boolean; timeoutMs: number } {
@@ -213,6 +213,38 @@ function limits(value: unknown, where: string): void {
 
 const LIMITS = ["maxYoungGenerationSizeMb", "maxOldGenerationSizeMb", "codeRangeSizeMb", "stackSizeMb"] as const;
 
+/** What can be seen to be wrong without moving anything; the rest is Node's to say. */
+function movable(list: unknown, where: string): void {
+  if (list === undefined) return;
+  if (!Array.isArray(list)) throw bad(list, "transfer", where, "an array of transferable objects");
+  const seen = new Set<unknown>();
+  for (const [i, item] of list.entries()) {
+    if (isOrdinary(item) || isDetached(item))
+      throw bad(item, `transfer[${i}]`, where, "something that can be moved: an ArrayBuffer, a MessagePort, a stream");
+    if (seen.has(item)) throw new TypeError(`${where}: transfer[${i}] is in the list twice.`);
+    seen.add(item);
+  }
+}
+
+function isOrdinary(item: unknown): boolean {
+  if (typeof item !== "object" || item === null || Array.isArray(item)) return true;
+  const prototype: unknown = Object.getPrototypeOf(item);
+  return (
+    ArrayBuffer.isView(item) || types.isSharedArrayBuffer(item) || prototype === null || prototype === Object.prototype
+  );
+}
+
+/** Node 20 would move nothing, and say nothing. */
+function isDetached(item: unknown): boolean {
+  if (!types.isArrayBuffer(item) || item.byteLength > 0) return false;
+  try {
+    new Uint8Array(item);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
 function megabytes(value: unknown, name: string, where: string): void {
   if (value === undefined) return;
   if (typeof value !== "number") throw bad(value, name, where, "a number of mebibytes");
@@ -226,6 +258,8 @@ function bad(value: unknown, name: string, where: string, expected: string): Typ
 function show(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);
   if (typeof value === "function") return "a function";
+  if (isDetached(value)) return "an ArrayBuffer that was moved already";
+  if (ArrayBuffer.isView(value)) return `a ${value.constructor.name} (its .buffer can be moved)`;
   if (typeof value === "object" && value !== null) return Array.isArray(value) ? "an array" : "an object";
   return String(value);
 }

@@ -13,7 +13,7 @@ import {
 import * as board from "./board.ts";
 import type { SubmitOptions } from "./options.ts";
 import type { FromService, PoolSettings, QueuedTask } from "./protocol.ts";
-import { cause, listenForWorkers, tell, type WorkerNews } from "./service-client.ts";
+import { cause, droppedFor, listenForWorkers, tell, type WorkerNews } from "./service-client.ts";
 
 /** A worker that this thread may hand tasks to directly. */
 type Connection = {
@@ -106,12 +106,12 @@ export class PoolSender {
   }
 
   /** The queue is cancelled, and with it what this thread has sent ahead. */
-  withdraw({ worker, why }: Extract<FromService, { op: "withdraw" }>): void {
+  withdraw({ worker, ...why }: Extract<FromService, { op: "withdraw" }>): void {
     const connection = this.#connections.get(worker);
     if (connection === undefined) return;
     for (const future of openTasks()) {
       if (!this.#withdrawn(connection, future, board.leaveRefused)) continue;
-      future.fail(new TaskCancelledError(`The task was cancelled: ${why}.`));
+      future.fail(droppedFor(why));
     }
   }
 

@@ -1,6 +1,13 @@
 /** What managers say across threads: each thread with the service in the supervisor, the service with its workers. */
 import type { MessagePort, ResourceLimits } from "node:worker_threads";
-import type { AnswerRing, FromWorker, RunMessage, ThreadExit, ThreadLink } from "@duck-ts/runtime/internal";
+import type {
+  AnswerRing,
+  EncodedThrown,
+  FromWorker,
+  RunMessage,
+  ThreadExit,
+  ThreadLink,
+} from "@duck-ts/runtime/internal";
 import { CLAIMS, type Words } from "./board.ts";
 import type { ToToolkit } from "./toolkit/protocol.ts";
 
@@ -122,13 +129,16 @@ export type FromService =
       readonly links: readonly ThreadLink[];
     }
   /** Of what was sent to that worker nothing begins any more: it is cancelled. */
-  | { readonly op: "withdraw"; readonly key: string; readonly worker: number; readonly why: string }
+  | ({ readonly op: "withdraw"; readonly key: string; readonly worker: number } & WhyDropped)
   /** A loop's thread is up. */
   | { readonly op: "up"; readonly key: string; readonly links: readonly ThreadLink[] }
   | { readonly op: "answers"; readonly answers: readonly FromWorker[]; readonly links: readonly ThreadLink[] }
   | { readonly op: "lost"; readonly callId: number; readonly exit: ThreadExit; readonly thread: string }
-  | { readonly op: "dropped"; readonly callId: number; readonly why: string }
+  | ({ readonly op: "dropped"; readonly callId: number } & WhyDropped)
   | { readonly op: "expired"; readonly callId: number; readonly timeoutMs: number };
+
+/** Why tasks that had not begun are cancelled, and what was thrown where that is the reason. */
+export type WhyDropped = { readonly why: string; readonly cause?: EncodedThrown | undefined };
 
 /** From the service to a worker it hosts. */
 export type ToAgent =

@@ -2,6 +2,7 @@
 
 import { TaskCancelledError, TaskTimeoutError, WorkerCrashedError } from "@duck-ts/runtime";
 import {
+  decodeThrown,
   drainAnswers,
   entryUrl,
   line,
@@ -10,7 +11,7 @@ import {
   threadFromLinks,
   threadWide,
 } from "@duck-ts/runtime/internal";
-import { type FromService, SERVICE, type ToService } from "./protocol.ts";
+import { type FromService, SERVICE, type ToService, type WhyDropped } from "./protocol.ts";
 
 /** What a manager of this thread does with news about its workers. */
 export interface WorkerNews {
@@ -93,7 +94,7 @@ function hear(own: Client, event: FromService): void {
       );
       return;
     case "dropped":
-      openTask(event.callId)?.fail(new TaskCancelledError(`The task was cancelled: ${event.why}.`));
+      openTask(event.callId)?.fail(droppedFor(event));
       return;
     case "expired":
       drainAnswers();
@@ -102,6 +103,14 @@ function hear(own: Client, event: FromService): void {
     default:
       event satisfies never;
   }
+}
+
+/** The error of a task that was cancelled before it began. */
+export function droppedFor({ why, cause }: WhyDropped): TaskCancelledError {
+  return new TaskCancelledError(
+    `The task was cancelled: ${why}.`,
+    cause === undefined ? undefined : decodeThrown(cause),
+  );
 }
 
 /** What ended a thread, as the cause of the error that its tasks get. */

@@ -3,7 +3,7 @@ import { DeadlockError, SyncFuture } from "@duck-ts/runtime";
 import { describe, expect, test } from "vitest";
 import * as tasks from "./fixtures/tasks.mjs";
 import { failure, newGate, open, outcome, reached, within } from "./support/gates.ts";
-import { quiet, startLoop, startPool } from "./support/managers.ts";
+import { kinds, quiet, start, startLoop, startPool } from "./support/managers.ts";
 
 describe("a task that waits for its own manager", () => {
   test("on a loop, blocking for a task of the same loop, is a DeadlockError that names the loop", async () => {
@@ -165,6 +165,60 @@ describe("managers that wait for each other", () => {
     const waiting = pool.submitTask(tasks.waitsForFuture(future), quiet);
     expect(() => waiting.result(10_000)).toThrow(DeadlockError);
     future.setResult("too late");
+  });
+
+  test.each(kinds)(
+    "the main thread blocked on a worker that blocks on another task of main's, of a %s, is none: it passes the answer on",
+    (kind) => {
+      // The story: the supervisor knew that future as main's, and main as blocked. But its answer comes from a third thread.
+      const slow = start(kind).submitTask(tasks.echoesAfter(100, "slow"));
+      const waiting = startPool().submitTask(tasks.waitsForFuture(slow), quiet);
+      expect(waiting.result(10_000)).toBe("slow");
+    },
+  );
+
+  test.each(kinds)("a future that is settled by a task of a %s whose thread is not up yet is none", (kind) => {
+    // The story: only threads that had come to the future counted as able to settle it, not the tasks that were to.
+    const future = new SyncFuture<number>();
+    const settling = start(kind).submitTask(tasks.settles(future, 5));
+    expect(future.result(10_000)).toBe(5);
+    expect(settling.result(10_000)).toBe(true);
+  });
+
+  test("a future that is settled by a task that waits behind another is none, nor is one that is passed on", async () => {
+    const [pool, other] = [startPool(), startPool()];
+    const [queued, passedOn] = [new SyncFuture<string>(), new SyncFuture<string>()];
+    pool.submitTask(tasks.holdsFor(200));
+    pool.submitTask(tasks.settles(queued, "behind"));
+    expect(queued.result(10_000)).toBe("behind");
+    const passing = pool.submitTask(tasks.hasItSettledBy("thread", other.id, passedOn, "by another"));
+    expect(passedOn.result(10_000)).toBe("by another");
+    expect(await passing).toBe(true);
+  });
+
+  test("a future that is settled by a task behind the one that blocks on it, while main blocks on that", () => {
+    const pool = startPool();
+    const future = new SyncFuture<string>();
+    const waiting = pool.submitTask(tasks.waitsForFuture(future), quiet);
+    pool.submitTask(tasks.settles(future, "too late"));
+    expect(() => waiting.result(10_000)).toThrow(DeadlockError);
+  });
+
+  test("a loop's task that blocks on a future it was given, of another task of that very loop", async () => {
+    const loop = startLoop();
+    const slow = loop.submitTask(tasks.echoesAfter(300, "slow"));
+    expect(await outcome(loop.submitTask(tasks.waitsForFuture(slow), quiet))).toBe("DeadlockError");
+    expect(await slow).toBe("slow");
+  });
+
+  test("what a thread has submitted elsewhere begins also when it blocks for something else right after", async () => {
+    const [pool, loop] = [startPool(), startLoop()];
+    const [begun, gate] = [newGate(), newGate()];
+    await loop.submitTask(tasks.keepsGate(gate));
+    const waiting = pool.submitTask(tasks.holds(begun, gate, "open"));
+    const opening = loop.submitTask(tasks.opensKept()); // held back for the end of the turn, to travel with others
+    expect(waiting.result(10_000)).toBe("open");
+    await opening;
   });
 
   test("a pool with a free worker is no deadlock: what blocks there is answered", async () => {

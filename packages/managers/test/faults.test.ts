@@ -214,7 +214,9 @@ describe("in a pool", () => {
     const pool = getOrCreateThreadManager(freshId()).start({ maxWorkers: 1, workerInit: init() });
     const error = await failure(pool.submitTask(tasks.echo(1), quiet));
     expect(error).toMatchObject({ name: "TaskCancelledError" });
-    expect((error as Error).message).toContain(how === "throws" ? "no database" : "code 5");
+    const said = how === "throws" ? "no database" : "code 5";
+    expect((error as Error).message).toContain(said);
+    expect((error as Error).cause).toMatchObject({ message: expect.stringContaining(said) });
     await eventually(() => pool.state === "stopped", "the pool to be stopped");
     await using again = pool.start({ maxWorkers: 1 });
     expect(await again.submitTask(tasks.echo("without it"))).toBe("without it");
@@ -246,11 +248,24 @@ describe("in a pool", () => {
     expect(await pool.submitTask(tasks.echo("after"))).toBe("after");
   });
 
+  test("what a raw Worker gives away is gone from it, though no way leads from there but one that copies", async () => {
+    for (const [kind, { id }] of [["thread", startPool()] as const, ["loop", startLoop()] as const])
+      expect(await inRawWorker("looksUpAndMoves", kind, id, [1, 2, 3])).toEqual({ left: 0, doubled: [2, 4, 6] });
+  });
+
   test("a failing argument names its path and the option transfer does not hide it", async () => {
     const bytes = new Uint8Array(8);
     const future = startPool().submitTask(tasks.echo({ bytes, save: () => 1 }), { transfer: [bytes.buffer], ...quiet });
     expect(await failure(future)).toBeInstanceOf(DataNotCloneableError);
     expect(await failure(future)).toMatchObject({ path: "args[0].save" });
+  });
+
+  test("what cannot be moved is told of as the list's, not as the arguments'", async () => {
+    const stream = new ReadableStream();
+    stream.getReader(); // a locked one cannot
+    const future = startPool().submitTask(tasks.echo(1), { transfer: [stream], ...quiet });
+    expect(await failure(future)).toBeInstanceOf(DataNotCloneableError);
+    expect(await failure(future)).toMatchObject({ path: "transfer" });
   });
 
   test(

@@ -1,5 +1,7 @@
 /** Cycles that must leave nothing: threads and memory are back where they were. Sizes for CI; see DUCK_LEAK_CYCLES. */
 import { readdirSync, readlinkSync } from "node:fs";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { getOrCreateLoopManager, getOrCreateThreadManager, managerTree, type ThreadNode } from "@duck-ts/managers";
 import { expect, test } from "vitest";
 import * as tasks from "./fixtures/tasks.mjs";
@@ -99,3 +101,23 @@ test.runIf(process.platform === "linux")(
   },
   60_000,
 );
+
+// The story: the stack that submissions of a burst share was held by a WeakRef, and what a WeakRef refers to stays until
+// the turn of the event loop ends. A thread that blocks for one task after the other may be in one turn for hours, and the
+// frames of each stack hold the `this` of their functions.
+test("a thread that blocks over and over, and never comes to its event loop, keeps nothing of what it has submitted", async () => {
+  await using pool = getOrCreateThreadManager("blocks-over-and-over").start({ maxWorkers: 1 });
+  class Caller {
+    readonly held = new Uint8Array(1048576);
+    blocks(): number {
+      return pool.submitTask(tasks.echo(this.held.length)).result() as number;
+    }
+  }
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const before = process.memoryUsage().arrayBuffers;
+  const until = performance.now() + 400;
+  while (performance.now() < until) new Caller().blocks();
+  collect();
+  expect((process.memoryUsage().arrayBuffers - before) / 1048576).toBeLessThan(60); // each 2 ms one more stack is kept
+});

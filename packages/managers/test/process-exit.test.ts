@@ -35,6 +35,12 @@ async function run(
 const times = (text: string, what: string): number => text.split(what).length - 1;
 
 describe("a process", () => {
+  test("that awaits what the only thread to settle it has left as it is ends, and the await with an error", async () => {
+    const { code, said } = await run("left-alone");
+    expect(said).toContain("nobody is left to settle it");
+    expect(code).toBe(0);
+  });
+
   test.each(["idle", "used"])("whose managers are %s ends by itself", async (name) => {
     expect((await run(name)).code).toBe(0);
   });

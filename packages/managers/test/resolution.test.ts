@@ -1,4 +1,5 @@
 /** Which manager a look-up gives: per id, the whole lineage, live, loops and pools apart. */
+import { inspect } from "node:util";
 import {
   explainManager,
   formatManagerTree,
@@ -284,7 +285,6 @@ test("toString() and inspect show class, id, state, task type and owner", async 
   expect(String(pool)).toBe(
     `<ThreadPoolManager id="${pool.id}" state=running taskType="render" owner="${currentThread().name}">`,
   );
-  const { inspect } = await import("node:util");
   expect(inspect({ pool })).toContain(String(pool));
   const seen = await startPool().submitTask(tasks.looksUp("thread", pool.id));
   expect(seen.text).toMatch(/ inherited>$/);
@@ -304,3 +304,16 @@ test("a look-up that was done before costs no message", async () => {
 function holds(tree: ThreadNode, id: string): boolean {
   return tree.managers.some((manager) => manager.id === id) || tree.children.some((child) => holds(child, id));
 }
+
+test("a task's future shows how far it is, which task it is, and who has it", async () => {
+  const pool = startPool();
+  const [begun, gate] = [newGate(), newGate()];
+  const future = pool.submitTask(tasks.holds(begun, gate, "held"));
+  expect(inspect(future)).toBe(`TaskFuture { <pending>, task: '${tasks.holds.id}', taskId: '${future.taskId}' }`);
+  await reached(begun);
+  open(gate);
+  expect(await future).toBe("held");
+  expect(inspect(future)).toBe(
+    `TaskFuture { 'held', task: '${tasks.holds.id}', taskId: '${future.taskId}', thread: '${future.worker?.name}' }`,
+  );
+});

@@ -61,7 +61,7 @@ describe.each(kinds)("stop() of a %s manager", (kind) => {
     expect(thrownBy(() => manager.submitTask(tasks.nothing, { taskType: "a" }))).toBeInstanceOf(ManagerNotRunning);
     expect(
       thrownBy(() => (manager as { start(options: object): unknown }).start(kind === "loop" ? {} : { maxWorkers: 1 })),
-    ).toMatchObject({ code: "DUCK_MANAGER_ALREADY_RUNNING" });
+    ).toMatchObject({ code: "DUCK_MANAGER_ALREADY_RUNNING", message: expect.stringContaining("is still stopping") });
     open(gate);
     expect(await running).toBe(1);
     expect(await stopping).toMatchObject({ cancelled: 0, terminated: 0 });

@@ -88,7 +88,7 @@ export class WorkerCrashedError extends DuckError {
     }[reason];
     super(
       "DUCK_WORKER_CRASHED",
-      `Thread "${thread}" ${how} before the task was done. Its task is lost; a pool replaces the thread.`,
+      `Thread "${thread}" ${how} before the task was done. Its task is lost; a pool or a loop goes on in a new thread.`,
       options,
     );
     this.reason = reason;

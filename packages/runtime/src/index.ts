@@ -13,7 +13,8 @@ export {
   TaskTimeoutError,
   WorkerCrashedError,
 } from "./errors.ts";
-export { asyncToSyncFuture, SyncFuture } from "./future/sync-future.ts";
+export { asyncToSyncFuture } from "./future/async-to-sync-future.ts";
+export { SyncFuture } from "./future/sync-future.ts";
 export { TaskFuture } from "./future/task-future.ts";
 export { setLogger } from "./logger.ts";
 export { type ImportedTasks, importTasks } from "./task/import-tasks.ts";
@@ -23,4 +24,5 @@ export { registerErrorClass } from "./wire/error-classes.ts";
 export { taskSignal } from "./worker/task-context.ts";
 export { transfer } from "./worker/transfer.ts";
 
+import "./future/show-future.ts";
 import "./thread/on-load.ts";

@@ -13,6 +13,7 @@ export {
   isBlocked,
   ownDoorbell,
   ring,
+  sendBeforeBlocking,
 } from "./future/doorbell.ts";
 export { futureInternals, type Outcome } from "./future/sync-future.ts";
 export { openTask, openTasks, type TaskFutureOptions } from "./future/task-future.ts";
@@ -44,7 +45,7 @@ export { threadWide } from "./thread/shared-state.ts";
 export { loaderFlags, spawnThread, watchExit } from "./thread/spawn.ts";
 export { type AnswerRing, newAnswerRing } from "./wire/answer-ring.ts";
 export { explainNotCloneable } from "./wire/clone-path.ts";
-export { decodeThrown, encodeError } from "./wire/error-codec.ts";
+export { decodeThrown, type EncodedThrown, encodeError } from "./wire/error-codec.ts";
 export type { FromWorker, PostToWorker, RunMessage, ThreadExit, Wait, WaitTarget } from "./wire/messages.ts";
 export {
   decodeValue,

@@ -55,6 +55,16 @@ describe("an error arrives as what it was", () => {
     expect(crossError(AbortSignal.abort().reason)).toMatchObject({ name: "AbortError" });
   });
 
+  it("WebAssembly's errors", () => {
+    const { WebAssembly } = globalThis as unknown as { WebAssembly: Record<string, new (message: string) => Error> };
+    for (const name of ["CompileError", "LinkError", "RuntimeError"]) {
+      const cls = WebAssembly[name] as new (message: string) => Error;
+      const arrived = crossError(new cls("unreachable"));
+      expect(arrived).toBeInstanceOf(cls);
+      expect(String(arrived)).toBe(`${cls.name}: unreachable`);
+    }
+  });
+
   it("an AssertionError and Node's own errors, with their codes and fields", () => {
     const failed = crossError(new AssertionError({ actual: 1, expected: { a: 2 }, operator: "strictEqual" }));
     expect(failed).toBeInstanceOf(AssertionError);

@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import {
   asyncToSyncFuture,
   BlockingNotAllowedError,
@@ -128,6 +129,25 @@ describe("a SyncFuture", () => {
     expect(warnings).toHaveLength(1);
     expect(warnings[0]?.[0]).toMatchObject({ err: { message: "nobody looks" } });
     expect(unhandled).not.toHaveBeenCalled();
+  });
+
+  it("shows how far it is, and being shown is not being looked at", async () => {
+    const warnings: unknown[][] = [];
+    setLogger({ warn: (...args: unknown[]) => warnings.push(args), error() {}, info() {}, debug() {} } as never);
+    const future = new SyncFuture<object>();
+    expect(inspect(future)).toBe("SyncFuture { <pending> }");
+    future.setResult({ a: { b: { c: {} } } });
+    expect(inspect(future)).toBe("SyncFuture { { a: { b: [Object] } } }");
+    expect(inspect([[[[future]]]])).toBe("[ [ [ [Array] ] ] ]");
+    expect(inspect([[[future]]])).toBe("[ [ [ [SyncFuture] ] ] ]");
+    const cancelled = new SyncFuture();
+    cancelled.cancel("late");
+    expect(inspect(cancelled)).toMatch(/^SyncFuture { <cancelled> TaskCancelledError: The task was cancelled/);
+    const failed = new SyncFuture();
+    failed.setException(new RangeError("no"));
+    expect(inspect(failed)).toMatch(/^SyncFuture { <rejected> RangeError: no\n/);
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+    expect(warnings).toHaveLength(1);
   });
 
   it("does not block where the thread serves others", () => {

@@ -2,6 +2,7 @@ import { MessageChannel } from "node:worker_threads";
 import {
   type Answerers,
   decodeThrown,
+  encodeError,
   logger,
   newAnswerRing,
   newThreadBell,
@@ -14,7 +15,14 @@ import type { AgentData } from "../pool/agent.ts";
 import { giveAhead } from "../pool/ahead.ts";
 import { Crew } from "../pool/crew.ts";
 import { Fifo } from "../pool/fifo.ts";
-import { type FromAgent, type PoolSettings, type QueuedTask, RING, type StopReport } from "../protocol.ts";
+import {
+  type FromAgent,
+  type PoolSettings,
+  type QueuedTask,
+  RING,
+  type StopReport,
+  type WhyDropped,
+} from "../protocol.ts";
 import type { HostContext, ManagerHost } from "./host-api.ts";
 import { PoolEnding } from "./pool-ending.ts";
 import { type Given, PoolWorker, type Queued, taskName } from "./pool-worker.ts";
@@ -34,7 +42,7 @@ export class PoolHost implements ManagerHost {
   readonly #watchdog = new Watchdog();
   readonly #ending: PoolEnding;
   #failedStarts = 0;
-  #whyNoStart: string | undefined;
+  #whyNoStart: unknown;
   #names = 0;
 
   constructor(context: HostContext, settings: PoolSettings) {
@@ -142,16 +150,18 @@ export class PoolHost implements ManagerHost {
 
   stop({ wait, timeoutMs }: { wait: boolean; timeoutMs: number }): Promise<StopReport> {
     const stopped = this.#ending.begin();
-    if (!wait) this.#cancelQueue("the pool was stopped without waiting");
+    if (!wait) this.#cancelQueue({ why: "the pool was stopped without waiting" });
     if (this.#ending.endsBy(timeoutMs))
-      this.#watchdog.watch("stop", timeoutMs, () => this.#endNow("the pool was stopped and its time was over"));
+      this.#watchdog.watch("stop", timeoutMs, () =>
+        this.#endNow({ why: "the pool was stopped and its time was over" }),
+      );
     this.#dispatch();
     this.#maybeStopped();
     return stopped;
   }
 
   kill(why: string): void {
-    this.#endNow(why);
+    this.#endNow({ why });
   }
 
   threadGone(thread: ThreadRecord): void {
@@ -430,9 +440,11 @@ export class PoolHost implements ManagerHost {
 
   #initFailed(worker: PoolWorker, encoded: unknown): void {
     this.#failedStarts += 1;
-    const error = decodeThrown(encoded as never);
-    this.#whyNoStart = error instanceof Error ? error.message : String(error);
-    logger().error({ err: error, manager: this.#context.manager.label }, "workerInit failed in a new worker of a pool");
+    this.#whyNoStart = decodeThrown(encoded as never);
+    logger().error(
+      { err: this.#whyNoStart, manager: this.#context.manager.label },
+      "workerInit failed in a new worker of a pool",
+    );
     worker.member.terminate();
   }
 
@@ -457,12 +469,13 @@ export class PoolHost implements ManagerHost {
     this.#context.api.gone(worker.line, exit);
     if (wasStarting && exit.reason !== "terminated") {
       this.#failedStarts += 1;
-      this.#whyNoStart = exit.message?.split("\n")[0] ?? `a thread ended with code ${exit.exitCode}`;
+      this.#whyNoStart = new Error(exit.message?.split("\n")[0] ?? `a thread ended with code ${exit.exitCode}`);
     }
     if (this.#failedStarts >= MAX_FAILED_STARTS) {
-      this.#endNow(
-        `its workers could not start ${MAX_FAILED_STARTS} times in a row${this.#whyNoStart === undefined ? "" : `: ${this.#whyNoStart}`}`,
-      );
+      const cause = this.#whyNoStart;
+      const said = cause instanceof Error ? cause.message : String(cause);
+      const why = `its workers could not start ${MAX_FAILED_STARTS} times in a row: ${said}`;
+      this.#endNow({ why, cause: encodeError(cause) });
       return;
     }
     this.#dispatch();
@@ -526,7 +539,7 @@ export class PoolHost implements ManagerHost {
     while (this.#live().length < this.#settings.minWorkers && this.#spawn());
   }
 
-  #cancelQueue(why: string): void {
+  #cancelQueue(why: WhyDropped): void {
     for (const item of this.#queue.clear()) {
       Atomics.sub(this.#head, board.QUEUED, 1);
       this.#drop(item, why);
@@ -535,18 +548,18 @@ export class PoolHost implements ManagerHost {
       Atomics.store(worker.block, board.REFUSING, 1);
       const taker = worker.taker()?.thread;
       const { key } = this.#context.manager.intro;
-      if (taker !== undefined) this.#context.post(taker, { op: "withdraw", key, worker: worker.number, why });
+      if (taker !== undefined) this.#context.post(taker, { op: "withdraw", key, worker: worker.number, ...why });
       for (const given of [...worker.given]) if (worker.takeBack(given)) this.#drop(given, why);
     }
   }
 
-  #drop(item: Queued, why: string): void {
+  #drop(item: Queued, why: WhyDropped): void {
     this.#count(board.CANCELLED);
     this.#ending.cancelled += 1;
-    this.#context.post(item.from, { op: "dropped", callId: item.task.message[1], why });
+    this.#context.post(item.from, { op: "dropped", callId: item.task.message[1], ...why });
   }
 
-  #endNow(why: string): void {
+  #endNow(why: WhyDropped): void {
     void this.#ending.begin();
     this.#cancelQueue(why);
     for (const worker of this.#live()) worker.member.terminate();

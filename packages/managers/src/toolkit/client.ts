@@ -16,6 +16,8 @@ import { type FromToolkit, TOOLKIT, type ToToolkit } from "./protocol.ts";
 export interface StreamNews {
   joined(event: Extract<FromToolkit, { op: "stream.joined" }>): void;
   relayed(event: Extract<FromToolkit, { op: "stream.relayed" }>): void;
+  /** A task of this thread waits for room. */
+  heldUp(task: string): void;
   left(thread: number): void;
 }
 
@@ -74,6 +76,9 @@ function hear(event: FromToolkit): void {
     }
     case "stream.relayed":
       client().streams.get(event.id)?.relayed(event);
+      return;
+    case "stream.heldUp":
+      client().streams.get(event.id)?.heldUp(event.task);
       return;
     case "stream.left":
       client().streams.get(event.id)?.left(event.thread);

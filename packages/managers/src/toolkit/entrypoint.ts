@@ -5,6 +5,7 @@ import type { ThreadPoolManager } from "../thread-pool-manager.ts";
 import { askToolkitAsync } from "./client.ts";
 import { defaultPoolSize, ENTRYPOINT_POOL, existingDefaultPool } from "./current-pool.ts";
 import { checkNames } from "./executor.ts";
+import { closeUnread } from "./unread.ts";
 
 export interface EntrypointOptions {
   /** The most threads of the current pool. Default: `DUCK_POOL_SIZE`, else `min(max(cores, 4), 32)`. */
@@ -43,7 +44,8 @@ export class Entrypoint {
 
   /**
    * Lets what was submitted finish, then ends the threads: those of the pool, and those of `threadedSeparate` that still
-   * run, which are told through `taskSignal()` and terminated soon after. No thread is left when this is fulfilled.
+   * run, which are told through `taskSignal()` and terminated soon after; an iterable that is full and that nobody reads
+   * is closed. No thread is left when this is fulfilled.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -55,11 +57,13 @@ export class Entrypoint {
   }
 
   async #close(): Promise<void> {
+    const leaveOpen = closeUnread("its entrypoint closes");
     try {
       await this.#pool.stop();
       await existingDefaultPool()?.stop();
       await askToolkitAsync({ op: "separate.end", timeoutMs: SEPARATE_GRACE_MS });
     } finally {
+      leaveOpen();
       slot().open = undefined;
     }
   }

@@ -181,19 +181,27 @@ export class IterableRun {
     if (threw || outcome.thrown instanceof WorkerCrashedError) throw outcome.thrown;
   }
 
+  /** How many items its body had handed over when it came to wait for room, if nobody waits for the next one. */
+  stuckAfter(): number | undefined {
+    const isElsewhere = !this.#place.separate && this.#place.executor !== undefined; // that executor's end is not at hand
+    return this.closed || isElsewhere ? undefined : this.#intake.stuckAfter();
+  }
+
+  /** Closes it from outside: the next `next()` throws that. */
+  abandon(thrown: TaskCancelledError): void {
+    if (this.#closed || this.#over) return;
+    this.#failure = { thrown };
+    const closing = this.close();
+    const timer = setTimeout(() => this.#future?.cancel(thrown.reason), ABORT_GRACE_MS);
+    closing.then(
+      () => clearTimeout(timer),
+      () => clearTimeout(timer),
+    );
+  }
+
   #follow(signal: AbortSignal): void {
-    const abort = (): void => {
-      if (this.#closed || this.#over) return;
-      this.#failure = {
-        thrown: new TaskCancelledError("The iterable was closed: its signal was aborted.", signal.reason),
-      };
-      const closing = this.close();
-      const timer = setTimeout(() => this.#future?.cancel(signal.reason), ABORT_GRACE_MS);
-      closing.then(
-        () => clearTimeout(timer),
-        () => clearTimeout(timer),
-      );
-    };
+    const abort = (): void =>
+      this.abandon(new TaskCancelledError("The iterable was closed: its signal was aborted.", signal.reason));
     if (signal.aborted) {
       abort();
       return;
@@ -203,7 +211,7 @@ export class IterableRun {
 }
 
 /** Those that have begun and not come to an end. When their thread has nothing left to do they are closed, so that it can end. */
-function openRuns(): Set<IterableRun> {
+export function openRuns(): Set<IterableRun> {
   return threadWide("open-iterables", () => {
     const open = new Set<IterableRun>();
     process.on("beforeExit", () => {

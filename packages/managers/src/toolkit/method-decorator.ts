@@ -1,4 +1,4 @@
-/** `threaded` and `threadedSeparate` as standard decorators of methods. */
+/** `threaded` and `threadedSeparate` as decorators of methods: standard ones, and TypeScript's older `experimentalDecorators`. */
 import type { TaskFuture } from "@duck-ts/runtime";
 import { type AnyFunction, refuseAsync } from "./declaration.ts";
 import { inThread } from "./in-thread.ts";
@@ -35,10 +35,24 @@ export function isMethodContext(value: unknown): value is MethodContext {
   );
 }
 
+/** What an older decorator is given as the third, beside the prototype (or the class, of a static method) and the name. */
+export function isMethodDescriptor(value: unknown): value is PropertyDescriptor {
+  return typeof value === "object" && value !== null && typeof (value as PropertyDescriptor).value === "function";
+}
+
+/** As {@link decorateMethod}, in the place where the method is described. */
+export function decorateDescriptor(
+  descriptor: PropertyDescriptor,
+  name: unknown,
+  decorator: "threaded" | "threadedSeparate",
+): void {
+  descriptor.value = decorateMethod(descriptor.value, { name: name as string | symbol, private: false }, decorator);
+}
+
 /** Stands for `inThread(this).method(...)`. */
 export function decorateMethod(
   method: unknown,
-  { name, private: isPrivate }: MethodContext,
+  { name, private: isPrivate }: Pick<MethodContext, "name" | "private">,
   decorator: "threaded" | "threadedSeparate",
 ): AnyFunction {
   refuseAsync(method, `${decorator}()`);

@@ -54,6 +54,8 @@ export type ToToolkit =
       readonly bell: Int32Array;
       readonly port: MessagePort | undefined;
     }
+  /** A task, by its submitter and its number, waits for room in the stream, and has done so for a while. */
+  | { readonly op: "stream.heldUp"; readonly id: string; readonly task: string }
   /** Producers may wait for something that has changed. */
   | { readonly op: "stream.wake"; readonly id: string }
   | { readonly op: "stream.relay"; readonly id: string; readonly outlet: string; readonly message: StreamMessage }
@@ -73,6 +75,7 @@ export type FromToolkit =
       readonly port: MessagePort | undefined;
     }
   | { readonly op: "stream.relayed"; readonly id: string; readonly outlet: string; readonly message: StreamMessage }
+  | { readonly op: "stream.heldUp"; readonly id: string; readonly task: string }
   /** The thread has ended: nothing more comes from it. */
   | { readonly op: "stream.left"; readonly id: string; readonly thread: number }
   /** To the root: stay alive, and: no longer for this reason. */

@@ -75,7 +75,7 @@ function send(
   const answers = newAnswerRing();
   const task = { ...about, callId, bell: ownDoorbell(), answers };
   if (!line().carriesPorts) {
-    tellToolkit({ op: "separate", task: { ...task, port: undefined, message: encoded.message } });
+    tellToolkit({ op: "separate", task: { ...task, port: undefined, message: encoded.message } }, encoded.transfer);
     return;
   }
   const { port1, port2 } = new MessageChannel();

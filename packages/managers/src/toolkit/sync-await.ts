@@ -59,10 +59,7 @@ export function onLoop<A extends unknown[], R>(fn: (...args: A) => R, options?: 
 export function syncAwait<A extends unknown[], R>(fn: Task<A, R>, ...args: A): R;
 export function syncAwait<R>(call: TaskCall<R>): R;
 export function syncAwait(fnOrCall: unknown, ...args: unknown[]): unknown {
-  const call =
-    args.length > 0 && typeof fnOrCall === "function"
-      ? toTaskCall((fnOrCall as (...given: unknown[]) => unknown)(...args))
-      : toTaskCall(fnOrCall);
+  const call = callOf(fnOrCall, args);
   const task = currentTaskId();
   const submitter = task === undefined ? currentThread().id : Number(task.slice(0, task.indexOf(".")));
   return visit(submitter, call).result();
@@ -70,23 +67,35 @@ export function syncAwait(fnOrCall: unknown, ...args: unknown[]): unknown {
 
 /**
  * As {@link syncAwait}, on a loop that is named: a `LoopManager`, or any thread by its `ThreadInfo`. `currentThread()` is
- * plain data and can be passed to a thread as an argument, as a running loop can in Python.
+ * plain data and can be passed to a thread as an argument, as a running loop can in Python. `options` go with a call, for
+ * a manager.
  *
  * aiomisc's `sync_wait_coroutine`.
  *
  * @throws as {@link syncAwait}; for a manager also ManagerNotRunning and UnknownAsyncTaskError.
  */
-export function syncWaitCoroutine<R>(
+export function syncWaitCoroutine<A extends unknown[], R>(
   loop: LoopManager | ThreadInfo,
-  call: TaskCall<R> | Task<[], R>,
-  options?: SubmitOptions,
-): R {
-  if (loop instanceof LoopManager) return loop.submitTask(call, options).result();
+  fn: Task<A, R>,
+  ...args: A
+): R;
+export function syncWaitCoroutine<R>(loop: LoopManager | ThreadInfo, call: TaskCall<R>, options?: SubmitOptions): R;
+export function syncWaitCoroutine(loop: LoopManager | ThreadInfo, fnOrCall: unknown, ...rest: unknown[]): unknown {
+  const isFunction = typeof fnOrCall === "function";
+  const call = isFunction ? callOf(fnOrCall, rest) : (fnOrCall as TaskCall<unknown>);
+  if (loop instanceof LoopManager)
+    return loop.submitTask(call, isFunction ? undefined : (rest[0] as SubmitOptions | undefined)).result();
   if (typeof loop?.id !== "number")
     throw new TypeError(
       "syncWaitCoroutine: expected a LoopManager or a ThreadInfo (currentThread() of the thread whose loop is meant).",
     );
-  return visit(loop.id, toTaskCall(call)).result() as R;
+  return visit(loop.id, toTaskCall(call)).result();
+}
+
+function callOf(fnOrCall: unknown, args: readonly unknown[]): TaskCall<unknown> {
+  return args.length > 0 && typeof fnOrCall === "function"
+    ? toTaskCall((fnOrCall as (...given: readonly unknown[]) => unknown)(...args))
+    : toTaskCall(fnOrCall);
 }
 
 /** Runs `call` on the event loop of a thread. */

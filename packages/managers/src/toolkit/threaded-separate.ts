@@ -1,7 +1,14 @@
 import type { Blocking, DeclareOptions, ThreadedIterableSeparate, ThreadedSeparate } from "./declaration.ts";
 import { declareThreaded } from "./declare-threaded.ts";
 import type { SeparateOptions } from "./executor.ts";
-import { decorateMethod, isMethodContext, type MethodContext, type ThreadedMethod } from "./method-decorator.ts";
+import {
+  decorateDescriptor,
+  decorateMethod,
+  isMethodContext,
+  isMethodDescriptor,
+  type MethodContext,
+  type ThreadedMethod,
+} from "./method-decorator.ts";
 import type { IterableOptions } from "./threaded-iterator.ts";
 
 /**
@@ -52,7 +59,9 @@ export function threadedSeparate<This extends object, A extends unknown[], R>(
   method: (this: This, ...args: A) => R,
   context: MethodContext,
 ): ThreadedMethod<This, A, R>;
-export function threadedSeparate(fn: unknown, options: unknown = {}): unknown {
+export function threadedSeparate(prototype: object, name: string | symbol, method: PropertyDescriptor): void;
+export function threadedSeparate(fn: unknown, options: unknown = {}, descriptor?: unknown): unknown {
+  if (isMethodDescriptor(descriptor)) return decorateDescriptor(descriptor, options, "threadedSeparate");
   if (isMethodContext(options)) return decorateMethod(fn, options, "threadedSeparate");
   return declareThreaded(fn, options, {
     declare: threadedSeparate,

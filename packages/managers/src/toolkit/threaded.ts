@@ -1,6 +1,13 @@
 import type { Blocking, DeclareOptions, Threaded, ThreadedIterable } from "./declaration.ts";
 import { declareThreaded } from "./declare-threaded.ts";
-import { decorateMethod, isMethodContext, type MethodContext, type ThreadedMethod } from "./method-decorator.ts";
+import {
+  decorateDescriptor,
+  decorateMethod,
+  isMethodContext,
+  isMethodDescriptor,
+  type MethodContext,
+  type ThreadedMethod,
+} from "./method-decorator.ts";
 import type { IterableOptions } from "./threaded-iterator.ts";
 
 /**
@@ -43,7 +50,9 @@ export function threaded<This extends object, A extends unknown[], R>(
   method: (this: This, ...args: A) => R,
   context: MethodContext,
 ): ThreadedMethod<This, A, R>;
-export function threaded(fn: unknown, options: unknown = {}): unknown {
+export function threaded(prototype: object, name: string | symbol, method: PropertyDescriptor): void;
+export function threaded(fn: unknown, options: unknown = {}, descriptor?: unknown): unknown {
+  if (isMethodDescriptor(descriptor)) return decorateDescriptor(descriptor, options, "threaded");
   if (isMethodContext(options)) return decorateMethod(fn, options, "threaded");
   return declareThreaded(fn, options, { declare: threaded, where: "threaded", separate: false, iterable: false });
 }

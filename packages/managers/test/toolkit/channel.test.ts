@@ -6,6 +6,7 @@ import { DataNotCloneableError, DeadlockError, TaskCancelledError } from "@duck-
 import { describe, expect, onTestFinished, test } from "vitest";
 import { eventually, failure, newGate, newWords, open, reached, thrownBy, within } from "../support/gates.ts";
 import * as bodies from "./fixtures/bodies.mjs";
+import { runScript } from "./support/scripts.ts";
 import { garbageCollector, leavesNoThread } from "./support/threads.ts";
 
 leavesNoThread();
@@ -226,4 +227,15 @@ test("a channel that nobody has any more, but somebody waits for, is not collect
   }
   open(gate);
   expect(await within(waiting, "the item")).toBe("late");
+});
+
+test.each([
+  ["never reads it", ["the producer has ended"]],
+  ["has left its loop", ["the producer has ended"]],
+  ["awaits the producer", ["the producer has ended", "ChannelClosed"]],
+  ["reads it later", ["0", "1", "2", "3", "4", "the producer has ended"]],
+])("a program that %s ends, though a producer waits for room", async (program, lines) => {
+  const { code, stdout } = await runScript("leaves-channel.mjs", program);
+  expect(stdout.split("\n").filter(Boolean).sort()).toEqual([...lines].sort());
+  expect(code).toBe(0);
 });

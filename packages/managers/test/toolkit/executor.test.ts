@@ -121,6 +121,19 @@ describe("an entrypoint", () => {
     ]);
   });
 
+  test("does not wait for an iterable that nobody reads any more: it is closed, and its finally runs", async () => {
+    // The story: the body waited for room in a full buffer until the pool's time was over, and was then terminated.
+    const { entrypoint } = await import("@duck-ts/managers");
+    const made = new Int32Array(new SharedArrayBuffer(8));
+    const app = entrypoint({ poolSize: 1 });
+    const numbers = bodies.countsBegun(made, newGate());
+    await numbers.next();
+    await within(app.close(), "the end of the entrypoint", 7_000);
+    expect(made[1]).toBe(1);
+    await expect(numbers.next()).rejects.toThrow(/its entrypoint closes, and nobody read it/);
+    expect(await numbers.next()).toEqual({ done: true, value: undefined });
+  });
+
   test("refuses a size that is none", async () => {
     const { entrypoint } = await import("@duck-ts/managers");
     expect(() => entrypoint({ poolSize: 0 })).toThrow(RangeError);

@@ -95,7 +95,11 @@ test("what cannot work is refused with advice", () => {
   expect(thrownBy(() => registerClass(Square, { revive: () => new Square(1) }))).toBeInstanceOf(TypeError);
 });
 
-test("the decorators stand for the same", async () => {
-  const script = await bundled("decorated.ts", { external: ["@duck-ts/*"] });
+test.each([
+  ["standard", false],
+  ["TypeScript's older", true],
+])("the %s decorators stand for the same", async (_, experimentalDecorators) => {
+  const tsconfigRaw = { compilerOptions: { experimentalDecorators } };
+  const script = await bundled("decorated.ts", { external: ["@duck-ts/*"], tsconfigRaw });
   expect(await runScript(script)).toEqual({ code: 0, stdout: "20 in pool\nseparate\nAccount in pool\n200,400,600\n" });
 });

@@ -50,6 +50,7 @@ describe.each(["pooled", "separate"] as const)("in a %s function", (form) => {
 
   test("syncWaitCoroutine runs on the loop of a thread that is named", async () => {
     expect(await bodies.waitsOn[form](currentThread(), 5)).toBe(10);
+    expect(await bodies.waitsOnFunction[form](currentThread(), 5)).toBe(10);
   });
 
   test("syncWaitCoroutine fails if that thread is no more", async () => {
@@ -85,6 +86,7 @@ test("syncWaitCoroutine takes a LoopManager, guarded or not", () => {
   const loop = startLoop({ taskType: "fetch" });
   expect(syncWaitCoroutine(loop, bodies.doubled(4), { taskType: "fetch" })).toBe(8);
   expect(thrownBy(() => syncWaitCoroutine(loop, bodies.doubled(4)))).toBeInstanceOf(UnknownAsyncTaskError);
+  expect(syncWaitCoroutine(startLoop(), bodies.doubled, 4)).toBe(8);
   expect(thrownBy(() => syncWaitCoroutine(5 as never, bodies.doubled(4)))).toBeInstanceOf(TypeError);
 });
 

@@ -21,6 +21,8 @@ type Mailboxes = {
   readonly due: Set<Drainable>;
   /** See {@link lookWhileBlocked}. */
   look: (() => void) | undefined;
+  /** See {@link sendBeforeBlocking}. */
+  send: (() => void) | undefined;
 };
 
 /** Something that holds messages for this thread and can be emptied without an event loop. */
@@ -50,6 +52,7 @@ function mailboxes(): Mailboxes {
     likely: undefined,
     due: new Set(),
     look: undefined,
+    send: undefined,
   }));
   return own;
 }
@@ -95,6 +98,14 @@ export function lookWhileBlocked(look: () => void): void {
   mailboxes().look = look;
 }
 
+/**
+ * From now on `send` is called before this thread stands still, whatever for: what is held back for the end of the turn
+ * must leave first, since this turn ends late.
+ */
+export function sendBeforeBlocking(send: () => void): void {
+  mailboxes().send = send;
+}
+
 const LOOK_EVERY_MS = 1_000;
 
 /**
@@ -131,12 +142,17 @@ export function blockUntil(wait: BlockingWait): boolean {
   const { bell } = boxes;
   let patience: number | undefined;
   let spun = false;
+  let sent = false;
   if (boxes.depth++ === 0) Atomics.store(bell, BLOCKED, 1);
   try {
     for (const port of boxes.ports) port.peek?.(); // what was written before the flag was up rang no bell
     for (;;) {
       const heard = Atomics.load(bell, 0);
       if (takeUntil(wait.done, heard)) return true;
+      if (!sent) {
+        sent = true;
+        boxes.send?.();
+      }
       const now = performance.now();
       patience ??= wait.onPatienceLost === undefined ? Number.POSITIVE_INFINITY : now + (wait.patienceMs ?? 0);
       if (now >= wait.deadline) return false;

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers"; // not the one that a test may have replaced by a clock of its own
 import { BlockingNotAllowedError, DeadlockError, FutureTimeoutError, TaskCancelledError } from "../errors.ts";
 import { logger } from "../logger.ts";
 import type { WaitTarget } from "../wire/messages.ts";
@@ -20,8 +21,10 @@ const PATIENCE_MS = 3;
 export const futureInternals: {
   settle(future: SyncFuture<unknown>, outcome: Outcome<unknown>): boolean;
   share(future: SyncFuture<unknown>, make: () => SharedHandle): SharedHandle;
+  handle(future: SyncFuture<unknown>): SharedHandle | undefined;
   outcome(future: SyncFuture<unknown>): Outcome<unknown> | undefined;
   bindToOwnLoop(future: SyncFuture<unknown>): void;
+  waitTarget(future: SyncFuture<unknown>): WaitTarget | undefined;
   markObserved(future: SyncFuture<unknown>): void;
   /** As addDoneCallback, but it does not count as somebody looking at the outcome. */
   whenSettled(future: SyncFuture<unknown>, fn: () => void): void;
@@ -49,10 +52,12 @@ export class SyncFuture<T> implements PromiseLike<T> {
       future.#shared ??= make();
       return future.#shared;
     };
+    futureInternals.handle = (future) => future.#shared;
     futureInternals.outcome = (future) => future.#outcome;
     futureInternals.bindToOwnLoop = (future) => {
       future.#onOwnLoop = true;
     };
+    futureInternals.waitTarget = (future) => future.waitTarget();
     futureInternals.markObserved = (future) => {
       future.#observed = true;
     };
@@ -111,7 +116,7 @@ export class SyncFuture<T> implements PromiseLike<T> {
   /** Calls `fn` with this future once it is done, in this thread, in a microtask; errors thrown by `fn` are logged. */
   addDoneCallback(fn: (future: this) => void): void {
     if (typeof fn !== "function") throw new TypeError(`addDoneCallback: expected a function, got ${String(fn)}.`);
-    this.#observed = true;
+    this.#look();
     this.#whenSettled(fn as (future: SyncFuture<unknown>) => void);
   }
 
@@ -120,7 +125,7 @@ export class SyncFuture<T> implements PromiseLike<T> {
     onFulfilled?: ((value: T) => A | PromiseLike<A>) | null,
     onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
-    this.#observed = true;
+    this.#look();
     return this.#asPromise().then(onFulfilled, onRejected);
   }
 
@@ -129,7 +134,7 @@ export class SyncFuture<T> implements PromiseLike<T> {
   }
 
   finally(onFinally?: (() => void) | null): Promise<T> {
-    this.#observed = true;
+    this.#look();
     return this.#asPromise().finally(onFinally);
   }
 
@@ -181,7 +186,7 @@ export class SyncFuture<T> implements PromiseLike<T> {
     if (timeoutMs !== undefined && (typeof timeoutMs !== "number" || Number.isNaN(timeoutMs) || timeoutMs < 0)) {
       throw new RangeError(`timeoutMs: expected a number of milliseconds >= 0 or nothing, got ${String(timeoutMs)}.`);
     }
-    this.#observed = true;
+    this.#look();
     if (this.#outcome !== undefined) return this.#outcome;
     if (timeoutMs === Number.POSITIVE_INFINITY) return this.#wait(undefined); // no deadline: a deadlock is looked for
     if (timeoutMs === 0) throw new FutureTimeoutError(0);
@@ -222,15 +227,23 @@ export class SyncFuture<T> implements PromiseLike<T> {
     const callbacks = this.#callbacks;
     this.#callbacks = undefined;
     for (const fn of callbacks ?? []) this.#callBack(fn);
-    if (!outcome.ok && !outcome.cancelled && !this.#observed) setImmediate(() => this.reportUnobserved());
+    if (outcome.ok || outcome.cancelled || this.#observed) return true;
+    if (this.#shared === undefined) setImmediate(() => this.#reportUnobserved(outcome.thrown));
+    else this.#shared.unlessLookedAt(() => this.#reportUnobserved(outcome.thrown));
     return true;
   }
 
-  /** Nobody looked at the failure for a turn of the event loop: it is logged, so that it is not lost. */
-  protected reportUnobserved(): void {
-    if (this.#observed || this.#outcome === undefined || this.#outcome.ok) return;
+  /** Somebody wants to know how it comes out. */
+  #look(): void {
     this.#observed = true;
-    this.logFailure(this.#outcome.thrown);
+    this.#shared?.looked();
+  }
+
+  /** Nobody looked at the failure for a turn of the event loop: it is logged, so that it is not lost. */
+  #reportUnobserved(thrown: unknown): void {
+    if (this.#observed) return;
+    this.#observed = true;
+    this.logFailure(thrown);
   }
 
   protected logFailure(thrown: unknown): void {
@@ -265,32 +278,4 @@ export class SyncFuture<T> implements PromiseLike<T> {
       }
     });
   }
-}
-
-/**
- * A promise as a future. It settles with the promise. It can be passed to another thread and blocked on there; blocking
- * on it in the thread of the promise is a {@link DeadlockError}, since the promise needs that thread's event loop.
- *
- * The idea is Duck's `async_to_sync_future`.
- */
-export function asyncToSyncFuture<T>(promise: PromiseLike<T>): SyncFuture<T> {
-  if (promise instanceof SyncFuture) return promise as SyncFuture<T>;
-  if (typeof (promise as { then?: unknown } | null)?.then !== "function") {
-    throw new TypeError(
-      `asyncToSyncFuture: expected a promise, got ${promise === null ? "null" : typeof promise}. Call the async function and pass what it returns.`,
-    );
-  }
-  const future = new SyncFuture<T>();
-  futureInternals.bindToOwnLoop(future);
-  // By way of a promise of Node's, which copes with a then() that throws or that calls back twice.
-  Promise.resolve(promise).then(
-    (value) => future.setResult(value),
-    (thrown: unknown) =>
-      futureInternals.settle(future, {
-        ok: false,
-        thrown,
-        cancelled: thrown instanceof TaskCancelledError || (thrown as { name?: unknown } | null)?.name === "AbortError",
-      }),
-  );
-  return future;
 }

@@ -1,4 +1,4 @@
-import { DeadlockError, TaskCancelledError } from "../errors.ts";
+import { DeadlockError, TaskCancelledError, WorkerCrashedError } from "../errors.ts";
 import { logger } from "../logger.ts";
 import { existingLine, line, lineHandlers } from "../supervisor/line.ts";
 import type { TaskCall } from "../task/task.ts";
@@ -9,6 +9,8 @@ import type { FromWorker, WaitTarget } from "../wire/messages.ts";
 import { decodeValue } from "../wire/value-codec.ts";
 import { threadLabel } from "./doorbell.ts";
 import { OpenTasks } from "./open-tasks.ts";
+import type { SharedHandle } from "./shared-handle.ts";
+import { NOT_ITS_OWN, type Submission, stackAbove, submission } from "./submission.ts";
 import { futureInternals, SyncFuture } from "./sync-future.ts";
 
 /** What a manager says about the tasks that it takes. */
@@ -43,6 +45,8 @@ export class TaskFuture<T> extends SyncFuture<T> {
   /** Who carries it to its worker, and its number there. For managers. */
   carrier: object | undefined;
   carriedAs = -1;
+  /** The futures among its arguments. For whoever encodes it. */
+  carries: readonly SharedHandle[] | undefined;
   /** What was sent, where that cannot be made once more from the call: as long as it is not settled. For managers. */
   sent: object | undefined;
   #worker: ThreadInfo | null = null;
@@ -176,66 +180,32 @@ export class TaskFuture<T> extends SyncFuture<T> {
     );
   }
 
-  /** The process stays alive until it is done. */
-  protected keepProcess(): void {
+  /** The process stays alive until it is done. For the toolkit. */
+  keepProcess(): void {
     if (this.#keepsProcess || this.done) return;
     this.#keepsProcess = true;
     line().hold();
   }
 
-  /** Whoever wants to see it done keeps the process alive by other means from now on. For the toolkit. */
-  letProcessEnd(): void {
-    if (!this.#keepsProcess) return;
+  /** Whoever wants to see it done keeps the process alive by other means. `false`: it did not do so. For the toolkit. */
+  letProcessEnd(): boolean {
+    if (!this.#keepsProcess) return false;
     this.#keepsProcess = false;
     line().letGo();
+    return true;
   }
 
   protected override onSettled(): void {
     this.sent = undefined;
     tasks.open.delete(this.callId);
     this.letProcessEnd();
+    if (this.carries === undefined) return;
+    const outcome = futureInternals.outcome(this);
+    const thrown = outcome?.ok === false ? outcome.thrown : undefined;
+    const lost = thrown instanceof WorkerCrashedError ? thrown : undefined;
+    for (const future of this.carries) future.delivered(this.callId, lost);
+    this.carries = undefined;
   }
-}
-
-/**
- * Where a task was submitted. Keeping a stack costs several times what all the rest of a submission does, so each task has
- * a stock of them that fills up again over time; a submission beyond that points to the latest stack kept, with a note that
- * says so.
- */
-type Submission = { readonly at: { stack?: string }; readonly isOwn: boolean };
-
-const STACKS = 16;
-const ANOTHER_EVERY_MS = 2;
-const NOT_ITS_OWN = `\n    at (a submission of this task at most ${ANOTHER_EVERY_MS} ms before; in a burst not each keeps its own stack)`;
-
-/** `near`: what the next submissions share. Weakly: the frames of a stack hold the `this` of each of its functions. */
-const submissions = new WeakMap<object, { since: number; left: number; near: WeakRef<Submission> | undefined }>();
-
-function submission(task: object, submitter: (...args: never[]) => unknown): Submission {
-  const now = performance.now();
-  let known = submissions.get(task);
-  if (known === undefined) {
-    known = { since: now, left: STACKS, near: undefined };
-    submissions.set(task, known);
-  } else if (now - known.since >= ANOTHER_EVERY_MS) {
-    known.left = Math.min(STACKS, known.left + Math.floor((now - known.since) / ANOTHER_EVERY_MS));
-    known.since = now;
-  }
-  if (known.left === 0) {
-    const near = known.near?.deref();
-    if (near !== undefined) return near;
-  } else known.left -= 1;
-  const at = {};
-  Error.captureStackTrace(at, submitter);
-  known.near = new WeakRef({ at, isOwn: false });
-  return { at, isOwn: true };
-}
-
-/** The stack above the caller named, if it is on the stack at all. */
-function stackAbove(caller: (...args: never[]) => unknown): string | undefined {
-  const holder: { stack?: string } = {};
-  Error.captureStackTrace(holder, caller);
-  return holder.stack?.includes("\n") ? holder.stack : undefined;
 }
 
 /** The unsettled task that this thread submitted as `callId`. */

@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import { BroadcastChannel, type MessagePort, receiveMessageOnPort, type Transferable } from "node:worker_threads";
 import { DuckError } from "../errors.ts";
 import { blockUntil, drainAnswers, drainWhileBlocked, lookWhileBlocked, ownDoorbell } from "../future/doorbell.ts";
@@ -85,8 +86,10 @@ function overBroadcast({ id: root, words }: RootShared): Wire {
   process.once("exit", (code) => say({ t: "gone", id: info.id, exit: { reason: "exit", exitCode: code } }));
   return {
     carriesPorts: false,
-    post(message) {
-      say(message);
+    // A channel only copies. What was to be moved is first moved into what is copied: it must be gone from here.
+    post(message, transfer = []) {
+      const moved = transfer.filter(types.isArrayBuffer);
+      say(moved.length === 0 ? message : structuredClone(message, { transfer: moved }));
       return Atomics.load(words, SUPERVISOR_STATE) !== SUPERVISOR_DEAD;
     },
     receive() {
@@ -303,6 +306,9 @@ export class Line {
       case "future.settled":
         this.#handlers.future?.(message.id, message.outcome);
         return;
+      case "future.alone":
+        this.#handlers.futureAlone?.(message.id);
+        return;
       default:
         message satisfies never;
     }
@@ -317,6 +323,7 @@ export type Handlers = {
   deadlock?: (wait: number, cycle: readonly string[]) => void;
   stands?: (wait: number, ask: number) => void;
   future?: (id: string, outcome: Extract<FromSupervisor, { t: "future.settled" }>["outcome"]) => void;
+  futureAlone?: (id: string) => void;
 };
 
 /** The supervisor answers in microseconds; this bound exists so that a bug in it cannot freeze anyone for ever. */

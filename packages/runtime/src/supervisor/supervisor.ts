@@ -17,8 +17,8 @@ import type { FromSupervisor, ThreadExit, ToSupervisor, Wait, WaitTarget } from 
 import { Doubts } from "./doubts.ts";
 import { broadcastNames, type Hello } from "./line.ts";
 import { Outputs } from "./outputs.ts";
-import { SharedFutures } from "./shared-futures.ts";
-import { type Answerers, type AwaitingTask, type BlockedThread, type Deadlock, findDeadlock } from "./waits.ts";
+import { type FutureTask, SharedFutures } from "./shared-futures.ts";
+import { type Answerers, type AwaitingTask, anyOf, type BlockedThread, type Deadlock, findDeadlock } from "./waits.ts";
 
 /** A thread as the supervisor sees it. */
 export class ThreadRecord {
@@ -163,6 +163,7 @@ export class Supervisor implements SupervisorApi {
   gone(record: ThreadRecord, exit: ThreadExit): void {
     if (!record.alive) return;
     record.drain(); // what it said before it ended still counts
+    if (!record.alive) return; // and its last word may have been that it has ended
     record.alive = false;
     this.#records.delete(record);
     this.#blocked.delete(record.id);
@@ -278,12 +279,8 @@ export class Supervisor implements SupervisorApi {
 
   /** Handles what waits in a thread's port, until nothing does, or one of the messages says that the thread has ended. */
   #drain(record: ThreadRecord, port: MessagePort): void {
-    for (
-      let got = receiveMessageOnPort(port);
-      got !== undefined;
-      got = record.alive ? receiveMessageOnPort(port) : undefined
-    )
-      this.#handle(record, got.message as ToSupervisor);
+    const next = () => (record.alive ? receiveMessageOnPort(port) : undefined); // a closed channel is no port to be asked
+    for (let got = next(); got !== undefined; got = next()) this.#handle(record, got.message as ToSupervisor);
   }
 
   #handle(from: ThreadRecord, message: ToSupervisor): void {
@@ -333,7 +330,13 @@ export class Supervisor implements SupervisorApi {
         this.#passOutputOn(() => from.post({ t: "reply", seq: message.seq, ok: true, value: undefined }));
         return;
       case "future.hold":
-        this.#futures.hold(message.id, from);
+        this.#futures.hold(message.id, from, message.task);
+        return;
+      case "future.carried":
+        this.#futures.carried(message.id, from, message.task);
+        return;
+      case "future.delivered":
+        this.#futures.delivered(message.id, from, message.callId);
         return;
       case "future.settle":
         this.#futures.settle(message.id, message.outcome, from);
@@ -412,10 +415,24 @@ export class Supervisor implements SupervisorApi {
     for (let next = this.#deferred.shift(); next !== undefined; next = this.#deferred.shift()) next();
   }
 
+  /**
+   * Of a task whose future was passed on (whoever submitted it passes on the answer too, also while it is blocked), or that
+   * has the future as an argument.
+   */
+  #answerersOfTask({ target, of }: FutureTask): Answerers {
+    const who = this.#answerers(target, of);
+    if (who.live || who.busyWith !== undefined) return who;
+    return { ...who, busyWith: who.anyOf.map(() => [`${of}.${target.callId}`]) };
+  }
+
   #answerers(target: WaitTarget, waiter: number): Answerers {
     if (target.on === "future") {
       const settlers = this.#futures.settlers(target.id, waiter);
-      return settlers === undefined ? { live: true } : { live: false, anyOf: settlers };
+      if (settlers === undefined) return { live: true };
+      const task = this.#futures.taskOf(target.id);
+      if (task !== undefined) return this.#answerersOfTask(task);
+      const carriers = this.#futures.carriersOf(target.id).map((carrier) => this.#answerersOfTask(carrier));
+      return anyOf([{ live: false, anyOf: settlers }, ...carriers]);
     }
     for (const service of this.#services.values()) return service.answerers(target, waiter);
     return { live: true };

@@ -13,6 +13,18 @@ export type Answerers =
       readonly busyWith?: readonly (readonly string[])[];
     };
 
+/** Whoever is among any of these. */
+export function anyOf(all: readonly Answerers[]): Answerers {
+  const threads: number[] = [];
+  const busy: (readonly string[])[] = [];
+  for (const who of all) {
+    if (who.live) return who;
+    threads.push(...who.anyOf);
+    busy.push(...who.anyOf.map((_, index) => who.busyWith?.[index] ?? []));
+  }
+  return { live: false, anyOf: threads, busyWith: busy };
+}
+
 /** A thread that stands still. */
 export type BlockedThread = { readonly thread: number; readonly name: string; readonly wait: Wait };
 

@@ -57,7 +57,10 @@ function keep(cls: ErrorClass, name: string): void {
 }
 
 const builtIn = new Set<string>();
-const { SuppressedError } = globalThis as { SuppressedError?: ErrorClass };
+const { SuppressedError, WebAssembly } = globalThis as {
+  SuppressedError?: ErrorClass;
+  WebAssembly?: Record<"CompileError" | "LinkError" | "RuntimeError", ErrorClass>;
+};
 for (const cls of [
   Error,
   EvalError,
@@ -70,8 +73,11 @@ for (const cls of [
   DOMException,
   AssertionError,
   SuppressedError,
+  WebAssembly?.CompileError,
+  WebAssembly?.LinkError,
+  WebAssembly?.RuntimeError,
 ] as (ErrorClass | undefined)[]) {
-  if (cls === undefined) continue; // SuppressedError came with Node 24
+  if (cls === undefined) continue; // SuppressedError came with Node 24; --jitless has no WebAssembly
   keep(cls, cls.name); // unasked: in a test sandbox they extend another realm's Error
   builtIn.add(cls.name);
 }

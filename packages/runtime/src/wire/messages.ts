@@ -12,17 +12,18 @@ export type ThreadExit = {
   readonly message?: string;
 };
 
+/** A task of a thread that says so. */
+export type TaskTarget = {
+  readonly on: "task";
+  readonly executor: string;
+  readonly callId: number;
+  readonly label: string;
+  /** It has a deadline, or a signal that may abort it: it comes to an end whatever happens to others. */
+  readonly bounded?: boolean;
+};
+
 /** What a blocked or awaiting thread waits for. */
-export type WaitTarget =
-  | {
-      readonly on: "task";
-      readonly executor: string;
-      readonly callId: number;
-      readonly label: string;
-      /** It has a deadline, or a signal that may abort it: it comes to an end whatever happens to others. */
-      readonly bounded?: boolean;
-    }
-  | { readonly on: "future"; readonly id: string; readonly label: string };
+export type WaitTarget = TaskTarget | { readonly on: "future"; readonly id: string; readonly label: string };
 
 /** One wait that did not end at once. `blocking`: the whole thread stands still; else only the task `within` does. */
 export type Wait = {
@@ -67,8 +68,11 @@ export type ToSupervisor =
   | { readonly t: "written"; readonly ask: number }
   /** Replied to when what the supervisor's threads have written to their standard streams has come to the sender. */
   | { readonly t: "output"; readonly seq: number }
-  /** The sender holds a copy of a future that lives elsewhere (or lives here and left). */
-  | { readonly t: "future.hold"; readonly id: string }
+  /** The sender holds a copy of a future that lives elsewhere (or lives here and left). `task`: it is that one's result. */
+  | { readonly t: "future.hold"; readonly id: string; readonly task?: TaskTarget | undefined }
+  /** A task of the sender has it as an argument; and: that task is settled. */
+  | { readonly t: "future.carried"; readonly id: string; readonly task: TaskTarget }
+  | { readonly t: "future.delivered"; readonly id: string; readonly callId: number }
   | { readonly t: "future.settle"; readonly id: string; readonly outcome: WireOutcome }
   | { readonly t: "future.release"; readonly id: string }
   | { readonly t: "threads"; readonly seq: number };
@@ -87,7 +91,9 @@ export type FromSupervisor =
   | { readonly t: "stands"; readonly ask: number; readonly wait: number }
   /** Has what you have written to your standard streams left you? */
   | { readonly t: "written"; readonly ask: number }
-  | { readonly t: "future.settled"; readonly id: string; readonly outcome: WireOutcome };
+  | { readonly t: "future.settled"; readonly id: string; readonly outcome: WireOutcome }
+  /** The last of the other threads that held a future of the receiver's has ended. */
+  | { readonly t: "future.alone"; readonly id: string };
 
 /**
  * A task on its way to the thread that runs it. A tuple, since a thousand of them cross in one message. Over a direct

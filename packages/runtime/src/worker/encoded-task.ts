@@ -1,6 +1,9 @@
 /** A submitted task as it travels. */
 import type { Transferable } from "node:worker_threads";
 import { captureContext } from "../context/context-var.ts";
+import { DataNotCloneableError } from "../errors.ts";
+import { carriedIn } from "../future/shared-handle.ts";
+import { SyncFuture } from "../future/sync-future.ts";
 import type { TaskFuture } from "../future/task-future.ts";
 import { taskRefOf } from "../task/task.ts";
 import type { TaskRef } from "../task/task-ref.ts";
@@ -41,6 +44,8 @@ export class EncodedTask {
     this.args = args.value as readonly unknown[];
     this.specials = args.specials;
     this.context = context === undefined ? undefined : encodeValue(context, moved, "context");
+    const specials = [...(this.specials ?? []), ...(this.context?.specials ?? [])];
+    if (specials.length > 0 && future instanceof SyncFuture) future.carries ??= carriedIn(specials, future); // else workerInit
   }
 
   /** The same, with values of its own: what it was made from may change from now on. */
@@ -73,9 +78,18 @@ export function encodeTask(future: TaskFuture<unknown>, transfer: readonly Trans
 export function explainTask(task: EncodedTask, cause: unknown): Error {
   const { args, context } = task;
   const inArgs = findNotCloneable(args, "args", task.transfer, () => true).culprit;
+  if (inArgs === undefined && isAboutTransfer(cause))
+    return new DataNotCloneableError("transfer", `a list with something that cannot be moved (${cause.message})`, {
+      cause,
+    });
   return inArgs === undefined && context !== undefined
     ? explainNotCloneable(context.value, "context", { transfer: task.transfer, cause })
     : explainNotCloneable(args, "args", { transfer: task.transfer, cause });
+}
+
+/** Whether Node refused what was to be moved, and not what was to be copied. */
+function isAboutTransfer(cause: unknown): cause is Error {
+  return cause instanceof Error && /transfer list|transferlist|cannot transfer/i.test(cause.message);
 }
 
 /** Characters. */

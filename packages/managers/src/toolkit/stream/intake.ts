@@ -2,6 +2,7 @@
 import { currentThread, line, threadWide } from "@duck-ts/runtime/internal";
 import { consumedStreams, type StreamNews, tellToolkit } from "../client.ts";
 import type { FromToolkit } from "../protocol.ts";
+import { HeldUp } from "./held-up.ts";
 import { Inlet } from "./inlet.ts";
 import { roomId, type StreamPassport } from "./outlet.ts";
 import { itemsIn, Places } from "./places.ts";
@@ -39,6 +40,7 @@ export class Intake implements StreamNews {
   readonly #places: Places;
   readonly #waiters = new Set<Waiter>();
   readonly #roomWaiters: (() => void)[] = [];
+  readonly #heldUp: HeldUp = new HeldUp(this);
   #passport: StreamPassport | undefined;
   #turn = 0;
   #wakeLater = false;
@@ -67,6 +69,11 @@ export class Intake implements StreamNews {
   /** Items that are there or being made. */
   get count(): number {
     return itemsIn(this.words);
+  }
+
+  /** How many items were taken when a producer came to wait for room, if nobody waits for the next item. */
+  stuckAfter(): number | undefined {
+    return this.#waiters.size === 0 && Atomics.load(this.words, BLOCKED) > 0 ? this.#taken : undefined;
   }
 
   /** What a thread needs to produce for this stream. From now on the supervisor watches over it. */
@@ -138,6 +145,7 @@ export class Intake implements StreamNews {
   /** Nothing may be put any more; blocked producers wake. `false`: it was closed before. */
   shut(): boolean {
     const first = Atomics.compareExchange(this.words, STATE, OPEN, CLOSED) === OPEN;
+    this.#heldUp.goOn();
     this.#wakeProducers();
     for (const tell of this.#roomWaiters.splice(0)) tell();
     return first;
@@ -189,6 +197,10 @@ export class Intake implements StreamNews {
     if (this.#waiters.size > 0) this.serve();
   }
 
+  heldUp(task: string): void {
+    if (this.open && this.stuckAfter() !== undefined) this.#heldUp.add(task);
+  }
+
   left(thread: number): void {
     for (const inlet of [...this.#inlets]) {
       if (inlet.thread !== thread) continue;
@@ -237,6 +249,7 @@ export class Intake implements StreamNews {
   }
 
   #roomMade(): void {
+    this.#heldUp.goOn();
     for (const tell of this.#roomWaiters.splice(0)) tell();
     if (Atomics.load(this.words, BLOCKED) === 0) return;
     const { maxSize } = this.#options;

@@ -5,6 +5,7 @@ import {
   beginWait,
   blockingForbidden,
   blockUntil,
+  currentTaskId,
   currentThread,
   encodeValue,
   explainNotCloneable,
@@ -111,6 +112,8 @@ export class Outlet {
             { on: "future", id: roomId(this.#stream.id), label: `room in ${this.#stream.label}` },
             true,
           );
+          const task = currentTaskId();
+          if (task !== undefined) tellToolkit({ op: "stream.heldUp", id: this.#stream.id, task });
         },
         onSleep: () => report?.stands(),
       });

@@ -43,6 +43,10 @@ export class Streams {
     );
   }
 
+  heldUp(message: Extract<ToToolkit, { op: "stream.heldUp" }>): void {
+    this.#context.tell(this.#open.get(message.id)?.owner, message);
+  }
+
   wake(id: string): void {
     for (const bell of this.#open.get(id)?.bells.values() ?? []) ring(bell);
   }

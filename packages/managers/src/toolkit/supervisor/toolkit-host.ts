@@ -62,6 +62,9 @@ export class ToolkitHost {
       case "stream.join":
         this.#streams.join(from, message);
         return;
+      case "stream.heldUp":
+        this.#streams.heldUp(message);
+        return;
       case "stream.wake":
         this.#streams.wake(message.id);
         return;
