@@ -5,38 +5,29 @@ import {
   encodeError,
   logger,
   newAnswerRing,
-  newThreadBell,
   type ThreadExit,
   type ThreadRecord,
   type WaitTarget,
 } from "@duck-ts/runtime/internal";
 import * as board from "../board.ts";
-import type { AgentData } from "../pool/agent.ts";
-import { giveAhead } from "../pool/ahead.ts";
 import { Crew } from "../pool/crew.ts";
-import { Fifo } from "../pool/fifo.ts";
-import {
-  type FromAgent,
-  type PoolSettings,
-  type QueuedTask,
-  RING,
-  type StopReport,
-  type WhyDropped,
-} from "../protocol.ts";
+import type { FromAgent, PoolSettings, QueuedTask, StopReport, WhyDropped } from "../protocol.ts";
 import type { HostContext, ManagerHost } from "./host-api.ts";
 import { PoolEnding } from "./pool-ending.ts";
-import { type Given, PoolWorker, type Queued, taskName } from "./pool-worker.ts";
+import { lossesOf } from "./pool-losses.ts";
+import { PoolWork, tasksIn } from "./pool-work.ts";
+import { type PoolWorker, type Queued, taskName } from "./pool-worker.ts";
 import { Returning } from "./returning.ts";
+import { startPoolWorker } from "./start-pool-worker.ts";
 import { Watchdog } from "./watchdog.ts";
 
-/** A pool in the supervisor: its queue, its workers, and what happens when one of them dies. */
+/** A pool in the supervisor: takes tasks, hears its workers, and sees to what happens when one of them dies or all shall end. */
 export class PoolHost implements ManagerHost {
   readonly #context: HostContext;
   readonly #settings: PoolSettings;
   readonly #head: board.Words;
   readonly #crew: Crew;
-  readonly #queue = new Fifo<Queued>();
-  readonly #workers: (PoolWorker | undefined)[];
+  readonly #work: PoolWork;
   readonly #submitters = new Set<ThreadRecord>();
   readonly #returning: Returning;
   readonly #watchdog = new Watchdog();
@@ -49,7 +40,7 @@ export class PoolHost implements ManagerHost {
     this.#context = context;
     this.#settings = settings;
     this.#head = context.manager.intro.head;
-    this.#workers = new Array<PoolWorker | undefined>(settings.maxWorkers).fill(undefined);
+    this.#work = new PoolWork(this.#head, settings.maxWorkers);
     this.#returning = new Returning(this.#head);
     this.#ending = new PoolEnding(this.#head);
     this.#crew = new Crew({
@@ -65,13 +56,13 @@ export class PoolHost implements ManagerHost {
   submit(from: ThreadRecord, tasks: readonly QueuedTask[], again: boolean): void {
     if (from.carriesPorts && !this.#submitters.has(from)) {
       this.#submitters.add(from);
-      for (const worker of this.#live()) if (worker.state === "ready") this.#connect(worker, from);
+      for (const worker of this.#work.live) if (worker.state === "ready") this.#connect(worker, from);
     }
     const items = tasks.map((task) => ({ from, task }));
     if (again) {
       this.#returning.came(from);
-      this.#queue.unshift(items);
-    } else for (const item of items) this.#queue.push(item);
+      this.#work.queue.unshift(items);
+    } else for (const item of items) this.#work.queue.push(item);
     for (const { message, timeoutMs } of tasks) if (timeoutMs !== undefined) this.watch(from, message[1], timeoutMs);
     this.#dispatch();
     this.#maybeStopped();
@@ -91,13 +82,13 @@ export class PoolHost implements ManagerHost {
   cancel(from: ThreadRecord, callId: number, reason: unknown): void {
     const name = `${from.id}.${callId}`;
     this.#watchdog.callOff(name);
-    if (this.#takeOut(name) !== undefined) {
+    if (this.#work.takeOut(name) !== undefined) {
       this.#count(board.CANCELLED);
       this.#maybeStopped();
       return;
     }
     const isBeside = (worker: PoolWorker): boolean => worker.besides.some((item) => taskName(item) === name);
-    for (const worker of this.#live()) {
+    for (const worker of this.#work.live) {
       const beside = isBeside(worker);
       const given = worker.given.some((item) => taskName(item) === name);
       if (!given && !beside && !worker.runs(from.id, callId)) continue;
@@ -107,7 +98,7 @@ export class PoolHost implements ManagerHost {
     }
     // Which worker has it is looked up when the grace is over: one that it was handed directly may not have begun yet.
     const look = (): void => {
-      for (const worker of this.#live()) {
+      for (const worker of this.#work.live) {
         // A task beside others that leaves the event loop alone harms nobody: it must not take them with it.
         const stuck = !worker.heard && isBeside(worker);
         if (stuck || worker.runs(from.id, callId)) worker.member.terminate();
@@ -122,7 +113,7 @@ export class PoolHost implements ManagerHost {
 
   /** Gives a queued task back to its submitter, which will run it itself. */
   reclaim(from: ThreadRecord, callId: number): boolean {
-    return this.#takeOut(`${from.id}.${callId}`) !== undefined;
+    return this.#work.takeOut(`${from.id}.${callId}`) !== undefined;
   }
 
   /**
@@ -131,12 +122,12 @@ export class PoolHost implements ManagerHost {
    * waits: a pool can never wait for itself. `awaited` tells for whom a task waits.
    */
   helpWaiting(awaited: (task: string) => Iterable<string>): void {
-    if (this.#queue.length === 0 && Atomics.load(this.#head, board.AHEAD) === 0) return;
-    for (const worker of this.#live()) {
+    if (this.#work.queue.length === 0 && Atomics.load(this.#head, board.AHEAD) === 0) return;
+    for (const worker of this.#work.live) {
       if (worker.state !== "ready" || this.#context.api.isBlocked(worker.line.id)) continue;
       for (const root of tasksIn(worker)) {
         for (const task of awaited(root)) {
-          const item = this.#takeOut(task);
+          const item = this.#work.takeOut(task);
           if (item !== undefined) worker.runBeside(item);
         }
       }
@@ -167,62 +158,24 @@ export class PoolHost implements ManagerHost {
   threadGone(thread: ThreadRecord): void {
     this.#submitters.delete(thread);
     this.#returning.threadGone(thread);
-    for (const worker of this.#live()) worker.submitterGone(thread);
-    const its = (queued: Queued): boolean => queued.from === thread;
-    for (let item = this.#queue.remove(its); item !== undefined; item = this.#queue.remove(its)) {
-      Atomics.sub(this.#head, board.QUEUED, 1);
-      this.#count(board.CANCELLED);
-    }
-    for (const worker of this.#live())
-      for (const given of worker.given.filter(its)) if (worker.takeBack(given)) this.#count(board.CANCELLED);
+    for (const worker of this.#work.live) worker.submitterGone(thread);
+    this.#work.takeOutAll(
+      ({ from }) => from === thread,
+      () => this.#count(board.CANCELLED),
+    );
     this.#maybeStopped();
   }
 
   threadIds(): number[] {
-    return this.#live().flatMap((worker) => (worker.state === "ready" ? [worker.line.id] : []));
+    return this.#work.live.flatMap((worker) => (worker.state === "ready" ? [worker.line.id] : []));
   }
 
   utilization(): number {
-    return this.#live().filter((worker) => worker.place !== board.FREE).length / this.#settings.maxWorkers;
+    return this.#work.utilization;
   }
 
   answerers({ callId }: Extract<WaitTarget, { on: "task" }>, waiter: number): Answerers {
-    const name = `${waiter}.${callId}`;
-    const workers = this.#live();
-    // Sent ahead is behind others only where there is but one worker.
-    const only = this.#settings.maxWorkers === 1 ? workers[0] : undefined;
-    const its =
-      workers.find((worker) => worker.runs(waiter, callId)) ?? (only?.hasAhead(waiter, callId) ? only : undefined);
-    if (its !== undefined) {
-      const busyWith = its.runs(waiter, callId) ? [name] : tasksIn(its);
-      return { live: false, anyOf: [its.line.id], busyWith: [busyWith] };
-    }
-    const queued =
-      this.#queue.has((item) => taskName(item) === name) ||
-      workers.some((worker) => worker.given.some((given) => taskName(given) === name && worker.isOpen(given)));
-    if (!queued) return { live: true }; // on its way, or its answer is
-    if (workers.length < this.#settings.maxWorkers) return { live: true };
-    if (workers.some((worker) => worker.state !== "ready" || worker.place === board.FREE)) return { live: true };
-    return { live: false, anyOf: workers.map((worker) => worker.line.id), busyWith: workers.map(tasksIn) };
-  }
-
-  #live(): PoolWorker[] {
-    return this.#workers.filter((worker) => worker !== undefined);
-  }
-
-  /** Takes a task that has not begun from wherever it waits. */
-  #takeOut(name: string): Queued | undefined {
-    const fits = (item: Queued): boolean => taskName(item) === name;
-    const queued = this.#queue.remove(fits);
-    if (queued !== undefined) {
-      Atomics.sub(this.#head, board.QUEUED, 1);
-      return queued;
-    }
-    for (const worker of this.#live()) {
-      const given = worker.given.find(fits);
-      if (given !== undefined && worker.takeBack(given)) return given;
-    }
-    return undefined;
+    return this.#work.answerers(waiter, callId);
   }
 
   /** Counts the end of a task that no worker will count. */
@@ -232,91 +185,17 @@ export class PoolHost implements ManagerHost {
   }
 
   #dispatch(): void {
-    while (this.#queue.length > 0) {
-      const worker = this.#takeFree();
-      if (worker === undefined) break;
-      worker.give(1, this.#queue);
-    }
-    if (this.#queue.length === 0) return;
-    let starting = this.#live().filter((worker) => worker.state === "starting").length;
-    while (starting < this.#queue.length && this.#spawn()) starting += 1;
-    if (starting > 0) return;
-    for (const worker of this.#live()) {
-      if (worker.state !== "ready" || this.#queue.length === 0) continue;
-      const { maxWorkers } = this.#settings;
-      // Where there is but one, what its submitter has sent it was there before; and what is given goes before what is sent.
-      if (maxWorkers === 1 && board.hasDirect(worker.block)) continue;
-      worker.forget();
-      const recent = Atomics.load(worker.block, board.RECENT_US);
-      worker.give(giveAhead(recent, worker.given.length, this.#queue.length, maxWorkers, RING - 2), this.#queue);
-    }
-  }
-
-  #takeFree(): PoolWorker | undefined {
-    for (const worker of this.#live()) {
-      if (worker.state !== "ready" || !board.movePlace(worker.block, board.FREE, board.HELD)) continue;
-      worker.forget();
-      return worker;
-    }
-    return undefined;
-  }
-
-  #requeue(items: readonly Queued[]): void {
-    Atomics.add(this.#head, board.QUEUED, items.length);
-    this.#queue.unshift(items);
-  }
-
-  /** A worker has nothing left while another may have more in hand than it can begin soon: half of that moves over. */
-  #steal(thief: PoolWorker): void {
-    let open: Given[] = [];
-    let victim: PoolWorker | undefined;
-    for (const worker of this.#live()) {
-      if (worker === thief) continue;
-      const has = worker.given.filter((given) => worker.isOpen(given));
-      if (has.length > open.length) {
-        open = has;
-        victim = worker;
-      }
-    }
-    if (victim === undefined) return;
-    const from = victim;
-    const back = open.slice(Math.floor(open.length / 2)).filter((given) => from.takeBack(given));
-    this.#requeue(back);
-    thief.give(back.length, this.#queue);
+    this.#work.dispatch(() => this.#spawn());
   }
 
   #spawn(): boolean {
-    const place = this.#workers.indexOf(undefined);
-    if (place === -1) return false;
-    const { manager, started, api } = this.#context;
-    const bell = newThreadBell();
-    const { record, port } = api.openLine(bell);
-    const { port1: control, port2: controlThere } = new MessageChannel();
-    const block = board.newBlock();
+    if (!this.#work.hasRoom) return false;
     this.#names += 1;
-    const data: AgentData = {
-      identity: { name: `${started.threadName}-${this.#names}`, kind: "pool", ancestors: manager.intro.owner },
-      line: port,
-      bell,
-      control: controlThere,
-      key: manager.intro.key,
-      head: this.#head,
-      block,
-      isOnly: this.#settings.maxWorkers === 1,
-      workerInit: this.#settings.workerInit,
-      memoryLimitMb: this.#settings.memoryLimitMb,
-    };
-    const worker = new PoolWorker(this.#names, control, block, record, this.#head);
-    worker.member = this.#crew.start(
-      data,
-      [port, controlThere],
-      { port: control, bell },
-      () => Atomics.load(block, board.EXIT_CODE),
-      (exit) => this.#exited(worker, exit),
-    );
-    control.on("message", (message: FromAgent) => this.#heard(worker, message));
-    this.#workers[place] = worker;
-    Atomics.add(this.#head, board.WORKERS, 1);
+    const worker = startPoolWorker(this.#context, this.#settings, this.#crew, this.#names, {
+      heard: (from, message) => this.#heard(from, message),
+      exited: (from, exit) => this.#exited(from, exit),
+    });
+    this.#work.add(worker);
     return true;
   }
 
@@ -367,7 +246,7 @@ export class PoolHost implements ManagerHost {
   #becameFree(worker: PoolWorker): void {
     if (worker.state !== "ready") return;
     worker.forget();
-    if (this.#queue.length === 0 && Atomics.load(this.#head, board.AHEAD) > 0) this.#steal(worker);
+    if (this.#work.queue.length === 0 && Atomics.load(this.#head, board.AHEAD) > 0) this.#work.steal(worker);
     // Something is on its way to it: it will be heard of again when it has come to that.
     if (worker.hasOpen) return;
     // It has come to that before its message came here, and runs it: it frees its place itself at the end. A place freed
@@ -386,7 +265,7 @@ export class PoolHost implements ManagerHost {
     const look = (endedBefore: number): void => {
       worker.idleTimer = setTimeout(() => {
         worker.idleTimer = undefined;
-        if (worker.state !== "ready" || this.#live().length <= minWorkers) return;
+        if (worker.state !== "ready" || this.#work.live.length <= minWorkers) return;
         // A worker becomes free without a word where nobody waits, and direct tasks pass us by. So it is looked at
         // again and again, and idleness is judged by what the pool has ended since the last look.
         const ended = board.ended(this.#head);
@@ -425,7 +304,7 @@ export class PoolHost implements ManagerHost {
   #retire(worker: PoolWorker): void {
     if (worker.state !== "ready") return;
     worker.state = "retiring";
-    this.#requeue(worker.given.filter((given) => worker.takeBack(given)));
+    this.#work.requeue(worker.given.filter((given) => worker.takeBack(given)));
     worker.tell({ t: "drain" });
   }
 
@@ -453,8 +332,7 @@ export class PoolHost implements ManagerHost {
     const retired = worker.state === "retiring";
     worker.state = "gone";
     clearTimeout(worker.idleTimer);
-    this.#workers[this.#workers.indexOf(worker)] = undefined;
-    Atomics.sub(this.#head, board.WORKERS, 1);
+    this.#work.remove(worker);
     // In one step: a submitter may be taking the place in this very moment, and what it sends must be waited for.
     const taker = worker.taker(Atomics.exchange(worker.block, board.PLACE, board.EMPTY));
     if (exit.reason !== "terminated" && !wasStarting && !retired) Atomics.add(this.#head, board.CRASHES, 1);
@@ -481,70 +359,36 @@ export class PoolHost implements ManagerHost {
     this.#dispatch();
     this.#refill();
     // What a busy worker holds ahead need not wait for it where a new thread can take it over.
-    if (!this.#ending.hasBegun && this.#queue.length === 0 && Atomics.load(this.#head, board.AHEAD) > 0) this.#spawn();
+    if (!this.#ending.hasBegun && this.#work.queue.length === 0 && Atomics.load(this.#head, board.AHEAD) > 0)
+      this.#spawn();
     this.#maybeStopped();
   }
 
   /** A dead worker's tasks: what it had begun is lost, the rest waits again. */
   #settleWhatItHad(worker: PoolWorker, exit: ThreadExit): void {
-    const name = worker.links[0]?.name ?? `${this.#context.started.threadName}-?`;
-    const lose = (thread: number, callId: number): void => {
-      this.#context.post(thread, { op: "lost", callId, exit, thread: name });
-    };
-    const { turn, block } = worker;
-    let hadTurn = Atomics.load(block, board.RUN_STATE) !== board.RUN_NONE;
-    const endTurn = (): boolean => {
-      const its = Atomics.compareExchange(block, board.RUN_STATE, board.RUN_RUNNING, board.RUN_COUNTED);
-      if (its === board.RUN_RUNNING) Atomics.sub(this.#head, board.ACTIVE, 1);
-      return its === board.RUN_RUNNING;
-    };
-    const back: Queued[] = [];
-    for (const given of [...worker.given]) {
-      const callId = given.task.message[1];
-      const hasTurn = given.from.id === turn.thread && callId === turn.callId;
-      if (worker.takeBack(given)) {
-        if (hasTurn) {
-          // It died between the turn and the claim.
-          endTurn();
-          hadTurn = false;
-        }
-        back.push(given);
-      } else if (given.task.moved && worker.isOpen(given)) {
-        // It had not begun, but what was moved to the worker is gone with it.
-        Atomics.sub(this.#head, board.AHEAD, 1);
-        if (!hasTurn) this.#lost();
-        lose(given.from.id, callId);
+    const { lost, back } = lossesOf(worker, this.#head);
+    const thread = worker.links[0]?.name ?? `${this.#context.started.threadName}-?`;
+    for (const task of lost) {
+      if (!task.counted) {
+        this.#count(board.FAILED);
+        if (this.#ending.hasBegun) this.#ending.terminated += 1;
       }
+      this.#context.post(task.thread, { op: "lost", callId: task.callId, exit, thread });
     }
-    if (hadTurn) {
-      if (endTurn()) this.#lost();
-      lose(turn.thread, turn.callId);
-    }
-    for (const { from, task } of worker.besides.splice(0)) {
-      Atomics.sub(this.#head, board.ACTIVE, 1);
-      this.#lost();
-      lose(from.id, task.message[1]);
-    }
-    this.#requeue(back);
-  }
-
-  /** Counts a task that its worker took with it. */
-  #lost(): void {
-    this.#count(board.FAILED);
-    if (this.#ending.hasBegun) this.#ending.terminated += 1;
+    this.#work.requeue(back);
   }
 
   #refill(): void {
     if (this.#ending.hasBegun) return;
-    while (this.#live().length < this.#settings.minWorkers && this.#spawn());
+    while (this.#work.live.length < this.#settings.minWorkers && this.#spawn());
   }
 
   #cancelQueue(why: WhyDropped): void {
-    for (const item of this.#queue.clear()) {
+    for (const item of this.#work.queue.clear()) {
       Atomics.sub(this.#head, board.QUEUED, 1);
       this.#drop(item, why);
     }
-    for (const worker of this.#live()) {
+    for (const worker of this.#work.live) {
       Atomics.store(worker.block, board.REFUSING, 1);
       const taker = worker.taker()?.thread;
       const { key } = this.#context.manager.intro;
@@ -562,7 +406,7 @@ export class PoolHost implements ManagerHost {
   #endNow(why: WhyDropped): void {
     void this.#ending.begin();
     this.#cancelQueue(why);
-    for (const worker of this.#live()) worker.member.terminate();
+    for (const worker of this.#work.live) worker.member.terminate();
     // Nobody can be waited for any more; what comes back later finds no manager.
     this.#ending.cancelled += this.#returning.clear();
     this.#maybeStopped();
@@ -570,8 +414,8 @@ export class PoolHost implements ManagerHost {
 
   /** When stopping: takes each idle worker away from the submitters, and ends when none is left. */
   #maybeStopped(): void {
-    if (!this.#ending.hasBegun || this.#queue.length > 0 || this.#returning.expected) return;
-    for (const worker of this.#live()) {
+    if (!this.#ending.hasBegun || this.#work.queue.length > 0 || this.#returning.expected) return;
+    for (const worker of this.#work.live) {
       if (worker.state === "retiring" || worker.besides.length > 0) continue;
       if (worker.state === "starting") {
         worker.member.terminate();
@@ -579,10 +423,10 @@ export class PoolHost implements ManagerHost {
       }
       if (worker.close()) {
         this.#dismiss(worker);
-        if (!this.#workers.includes(worker)) return; // #exited has come back here already
+        if (!this.#work.has(worker)) return; // #exited has come back here already
       }
     }
-    if (this.#live().length > 0) return;
+    if (this.#work.live.length > 0) return;
     this.#watchdog.clear();
     void this.#crew.destroy();
     this.#ending.finish();
@@ -594,10 +438,3 @@ const MAX_FAILED_STARTS = 3;
 
 /** A cancelled task that no worker had begun when its grace was over is looked for again so much later. */
 const SECOND_LOOK_MS = 100;
-
-/** The task whose turn it is in that worker, and those that run beside it. */
-function tasksIn(worker: PoolWorker): string[] {
-  const tasks = worker.besides.map(taskName);
-  if (worker.isRunning) tasks.push(`${worker.turn.thread}.${worker.turn.callId}`);
-  return tasks;
-}
