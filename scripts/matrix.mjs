@@ -8,7 +8,8 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { root } from "./tool.mjs";
 
-const supported = ["20", "22", "24", "26"];
+/** Of the oldest the very first release that is supported, of the others what is newest. */
+const supported = { 20: "20.19.0", 22: "22", 24: "24", 26: "26" };
 
 const only = [];
 const filters = [];
@@ -17,14 +18,14 @@ for (let args = process.argv.slice(2); args.length > 0; ) {
   if (arg === "--only") only.push(args.shift());
   else if (arg !== "--") filters.push(arg);
 }
-const unknown = only.filter((line) => !supported.includes(line));
+const unknown = only.filter((line) => !(line in supported));
 if (unknown.length > 0) {
-  console.error(`matrix: --only takes one of ${supported.join(", ")}, got ${unknown.join(", ")}`);
+  console.error(`matrix: --only takes one of ${Object.keys(supported).join(", ")}, got ${unknown.join(", ")}`);
   process.exit(2);
 }
 
 const results = [];
-for (const line of only.length > 0 ? only : supported) {
+for (const line of only.length > 0 ? only : Object.keys(supported)) {
   const node = binary(line);
   const version = node && spawnSync(node, ["--version"], { encoding: "utf8" }).stdout?.trim();
   if (!version) {
@@ -47,13 +48,13 @@ process.exit(results.every(({ verdict }) => verdict === "passed") ? 0 : 1);
 
 /** The path of a Node of that line; fetched when it is not here yet. */
 function binary(line) {
-  const folder = join(root, "node_modules/.cache/matrix", line);
+  const folder = join(root, "node_modules/.cache/matrix", supported[line]);
   const node = join(folder, "node_modules/node/bin", process.platform === "win32" ? "node.exe" : "node");
   if (existsSync(node)) return node;
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "package.json"), '{ "private": true }\n');
   // npm's `node` package is a script that links the platform's binary, so install scripts have to run.
-  const args = ["install", `node@${line}`, "--ignore-scripts=false", "--no-audit", "--no-fund", "--loglevel=error"];
+  const args = ["install", `node@${supported[line]}`, "--ignore-scripts=false", "--no-audit", "--no-fund", "--loglevel=error"];
   spawnSync("npm", args, { cwd: folder, stdio: "inherit", shell: process.platform === "win32" });
   return existsSync(node) ? node : undefined;
 }
