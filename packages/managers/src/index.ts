@@ -46,3 +46,5 @@ export { threadedIterable, threadedIterableSeparate } from "./toolkit/threaded-i
 export { type IterableOptions, ThreadedIterator } from "./toolkit/threaded-iterator.ts";
 export { threadedSeparate } from "./toolkit/threaded-separate.ts";
 export { formatManagerTree, type ManagerNode, managerTree, type ThreadNode } from "./tree.ts";
+
+import "./passed-manager.ts";

@@ -111,6 +111,11 @@ export abstract class Manager {
     return this.#intro.key;
   }
 
+  /** @internal What another thread needs to have a handle of it. */
+  get introduction(): Introduction {
+    return this.#intro;
+  }
+
   /** @internal */
   get counters(): board.Words {
     return this.#intro.head;

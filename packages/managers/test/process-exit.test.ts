@@ -39,6 +39,7 @@ describe("a process", () => {
     const { code, said } = await run("left-alone");
     expect(said).toContain("nobody is left to settle it");
     expect(code).toBe(0);
+    expect((await run("left-alone, for a daemon")).said).toContain("by main");
   });
 
   test.each(["idle", "used"])("whose managers are %s ends by itself", async (name) => {

@@ -317,3 +317,23 @@ test("a task's future shows how far it is, which task it is, and who has it", as
     `TaskFuture { 'held', task: '${tasks.holds.id}', taskId: '${future.taskId}', thread: '${future.worker?.name}' }`,
   );
 });
+
+describe.each(kinds)("a %s manager that is an argument of a task", (kind) => {
+  test("is over there what its look-up would give, and comes home as the same object", async () => {
+    const manager = start(kind);
+    for (const elsewhere of [startPool(), startLoop()]) {
+      const seen = await elsewhere.submitTask(tasks.runsOn(manager, "run"));
+      expect(seen).toMatchObject({ inherited: true, same: true, value: "run" });
+      expect(seen.text).toContain(`id="${manager.id}" state=running`);
+      expect(seen.manager).toBe(manager);
+    }
+  });
+
+  test("is refused there as here once it is stopped", async () => {
+    const manager = start(kind);
+    await manager.stop();
+    expect(await failure(startPool().submitTask(tasks.runsOn(manager, "run"), quiet))).toBeInstanceOf(
+      ManagerNotRunning,
+    );
+  });
+});

@@ -26,6 +26,15 @@ test.each(kinds)("a future that a task of a %s blocks on is looked at there", as
   expect(said).toEqual([]);
 });
 
+test("so is one that has failed in the moment before it was given to that task", async () => {
+  const said = warnings();
+  const future = new SyncFuture<unknown>();
+  future.setException(new Error("looked at elsewhere"));
+  expect(await failure(startPool().submitTask(tasks.waitsForFuture(future), quiet))).toBeInstanceOf(Error);
+  await someTime();
+  expect(said).toEqual([]);
+});
+
 test("so is a loop's task whose future a pool's task blocks on", async () => {
   const said = warnings();
   const failing = startLoop().submitTask(tasks.failsAsync("looked at elsewhere"));

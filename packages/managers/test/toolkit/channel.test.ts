@@ -233,6 +233,7 @@ test.each([
   ["never reads it", ["the producer has ended"]],
   ["has left its loop", ["the producer has ended"]],
   ["awaits the producer", ["the producer has ended", "ChannelClosed"]],
+  ["has a daemon do what it reads", ["0", "1", "2", "3", "4", "the producer has ended"]],
   ["reads it later", ["0", "1", "2", "3", "4", "the producer has ended"]],
 ])("a program that %s ends, though a producer waits for room", async (program, lines) => {
   const { code, stdout } = await runScript("leaves-channel.mjs", program);

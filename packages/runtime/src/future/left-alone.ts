@@ -1,8 +1,9 @@
 /** What becomes of a future that was given away to be settled, when the threads that could do so have ended. */
-import { setImmediate } from "node:timers"; // not the one that a test may have replaced by a clock of its own
+import { setImmediate, setTimeout } from "node:timers"; // not those that a test may have replaced by a clock of its own
 import { DeadlockError } from "../errors.ts";
 import { threadWide } from "../thread/shared-state.ts";
 import { threadLabel } from "./doorbell.ts";
+import { openTasks } from "./task-future.ts";
 
 /** The future, as far as it concerns this. */
 export type Forsaken = {
@@ -95,8 +96,18 @@ function atTheEnd(): Set<LeftAlone> {
   return threadWide("futures-left-alone", () => {
     const left = new Set<LeftAlone>();
     process.on("beforeExit", () => {
-      for (const future of left) future.end();
+      if (left.size === 0) return;
+      // A task that keeps no process alive (a daemon's) may still be waited for by whoever means to settle it.
+      if (hasOpenTasks()) setTimeout(() => undefined, LOOK_AGAIN_MS);
+      else for (const future of left) future.end();
     });
     return left;
   });
+}
+
+const LOOK_AGAIN_MS = 100;
+
+function hasOpenTasks(): boolean {
+  for (const _ of openTasks()) return true;
+  return false;
 }

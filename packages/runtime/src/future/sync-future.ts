@@ -228,8 +228,11 @@ export class SyncFuture<T> implements PromiseLike<T> {
     this.#callbacks = undefined;
     for (const fn of callbacks ?? []) this.#callBack(fn);
     if (outcome.ok || outcome.cancelled || this.#observed) return true;
-    if (this.#shared === undefined) setImmediate(() => this.#reportUnobserved(outcome.thrown));
-    else this.#shared.unlessLookedAt(() => this.#reportUnobserved(outcome.thrown));
+    setImmediate(() => {
+      const report = (): void => this.#reportUnobserved(outcome.thrown);
+      if (this.#shared === undefined) report();
+      else this.#shared.unlessLookedAt(report); // it may have been given away since
+    });
     return true;
   }
 

@@ -1,6 +1,6 @@
 /** Tasks of this thread that wait for room in one of its own streams, which nobody reads. */
 import type { TaskFuture } from "@duck-ts/runtime";
-import { currentThread, openTask, threadWide } from "@duck-ts/runtime/internal";
+import { currentThread, openTask, openTasks, threadWide } from "@duck-ts/runtime/internal";
 
 /**
  * They go on only if this thread takes items, so they are no reason for it to stay: while they wait they do not keep the
@@ -30,6 +30,10 @@ export class HeldUp {
     for (const future of this.#tasks.splice(0)) future.keepProcess();
   }
 
+  get tasks(): readonly TaskFuture<unknown>[] {
+    return this.#tasks;
+  }
+
   closeStream(): void {
     this.#stream.shut();
     this.#stream.serve();
@@ -40,8 +44,20 @@ function heldUp(): Set<HeldUp> {
   return threadWide("toolkit-held-up", () => {
     const all = new Set<HeldUp>();
     process.on("beforeExit", () => {
-      for (const each of [...all]) each.closeStream();
+      if (all.size === 0) return;
+      // Where the reader waits for a task that keeps no process alive (a daemon's), it may come back.
+      if (hasOthers(all)) setTimeout(() => undefined, LOOK_AGAIN_MS);
+      else for (const each of [...all]) each.closeStream();
     });
     return all;
   });
+}
+
+const LOOK_AGAIN_MS = 100;
+
+/** Whether this thread waits for other tasks than these. */
+function hasOthers(all: ReadonlySet<HeldUp>): boolean {
+  const stuck = new Set([...all].flatMap((each) => each.tasks));
+  for (const future of openTasks()) if (!stuck.has(future)) return true;
+  return false;
 }
