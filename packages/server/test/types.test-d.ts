@@ -20,6 +20,7 @@ expectTypeOf<PathParams<"/a/:b/c/:d">>().toEqualTypeOf<{ b: string; d: string }>
 expectTypeOf<PathParams<"/files/*">>().toEqualTypeOf<{ "*": string }>();
 expectTypeOf<PathParams<"/x/:id(\\d+)">>().toEqualTypeOf<{ id: string }>();
 expectTypeOf<PathParams<"/x/:id?">>().toEqualTypeOf<{ id?: string }>();
+expectTypeOf<PathParams<"/x/:id/:part?">>().toEqualTypeOf<{ id: string; part?: string }>();
 expectTypeOf<PathParams<"/plain">>().toEqualTypeOf<Record<never, string>>();
 
 get("/hello/:name", ({ params, query, body, signal }) => {

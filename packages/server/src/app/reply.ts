@@ -1,4 +1,5 @@
 /** What a handler can return beside plain data: a reply with a status and headers, and marked-up text. */
+import { described } from "./described.ts";
 
 const REPLY: symbol = Symbol.for("duck-ts.reply");
 const HTML: symbol = Symbol.for("duck-ts.html");
@@ -80,8 +81,9 @@ export interface Html {
   readonly html: string;
 }
 
-/** Marks a string as HTML. Nothing is escaped. */
+/** Marks a string as HTML. Nothing is escaped. @throws {TypeError} for what is no string. */
 export function html(text: string): Html {
+  if (typeof text !== "string") throw new TypeError(`html: expected a string, got ${described(text)}.`);
   const marked = { html: text };
   Object.defineProperty(marked, HTML, { value: true });
   return marked;

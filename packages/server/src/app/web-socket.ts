@@ -1,6 +1,7 @@
 /** WebSocket routes: callbacks that run on one request thread for the life of a socket. */
 import { AppDefinitionError } from "../errors.ts";
 import type { Context } from "./context.ts";
+import { described } from "./described.ts";
 import { parsePath } from "./path.ts";
 import type { WebSocketRoute } from "./route.ts";
 
@@ -65,7 +66,7 @@ export function ws<const P extends string>(
   for (const name of ["open", "message", "close"] as const) {
     const given: unknown = handlers[name];
     if (given !== undefined && typeof given !== "function") {
-      throw new AppDefinitionError(`ws ${path}: ${name} must be a function, got ${typeof given}.`);
+      throw new AppDefinitionError(`ws ${path}: ${name} must be a function, got ${described(given)}.`);
     }
   }
   const segments = parsePath(path);
