@@ -234,6 +234,17 @@ describe("duck-ts, a process of its own", () => {
 });
 
 describe("a start that fails is one message and a code, never a hang", () => {
+  it("and of a stack it shows what is the user's", async () => {
+    const files = {
+      "src/app.ts": "function connect() {\n  throw new Error('no database');\n}\nconnect();\nexport default {};",
+    };
+    const command = new Command(appFolder(files), ["routes"]);
+    expect(await command.exited).toBe(1);
+    const [, , said, ...frames] = command.stderr.trimEnd().split("\n");
+    expect(said).toBe("Error: no database");
+    expect(frames.map((line) => /app\.ts:\d+:\d+/.exec(line)?.[0])).toEqual(["app.ts:2:9", "app.ts:4:1"]);
+  });
+
   it("when the port is taken", async () => {
     const other = createServer().listen(0, "127.0.0.1");
     await once(other, "listening");
@@ -261,7 +272,12 @@ describe("a start that fails is one message and a code, never a hang", () => {
       { "src/app.ts": "export const app = 1" },
       /src\/app\.ts has no default export/,
     ],
-    ["the app's default export is no app", 1, { "src/app.ts": "export default 5" }, /default export of type number/],
+    [
+      "the app's default export is no app",
+      1,
+      { "src/app.ts": "export default 5" },
+      /The default export is 5; expected defineApp/,
+    ],
     [
       "the app throws on import",
       1,

@@ -101,3 +101,10 @@ export function isFetchApp(value: unknown): value is FetchApp {
     typeof (value as { fetch?: unknown }).fetch === "function"
   );
 }
+
+/** Says of a module's default export what it is and what it should have been. */
+export function noApp(value: unknown): string {
+  const isPromise = typeof (value as { then?: unknown } | null | undefined)?.then === "function";
+  const found = isPromise ? "a promise (await it)" : described(value);
+  return `The default export is ${found}; expected defineApp({ routes: [...] }) or an object with a fetch(request) function.`;
+}
