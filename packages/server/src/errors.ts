@@ -78,7 +78,10 @@ export class RouteTableMismatchError extends DuckError {
   }
 }
 
-/** The server is already listening, closing or closed, or is handed more sockets than one, and cannot do what was asked. */
+/**
+ * The server is already listening, closing or closed, or is handed more sockets than one, and cannot do what was asked; or
+ * it was to be made in a request thread.
+ */
 export class ServerStateError extends DuckError {
   constructor(message: string, options?: ErrorOptions) {
     super("DUCK_SERVER_STATE", message, options);

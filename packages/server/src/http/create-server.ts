@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { managerTree, type ThreadNode } from "@duck-ts/managers";
 import { hostPool as defaultHostPool } from "@duck-ts/managers/internal";
-import { setLogger } from "@duck-ts/runtime";
+import { currentThread, setLogger } from "@duck-ts/runtime";
 import { forbidBlocking } from "@duck-ts/runtime/internal";
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from "fastify";
 import type { Logger } from "pino";
@@ -84,9 +84,10 @@ export interface DuckServer {
 /**
  * Makes a server: builds the app, starts its first request thread, registers the plugins. It does not listen yet.
  * @throws {ConfigError} for a wrong setting, {AppLoadError} for an app that cannot be built, {WorkerStartError} for one
- * that cannot start.
+ * that cannot start, {ServerStateError} in a request thread.
  */
 export async function createServer(config: DuckConfig, options: CreateServerOptions = {}): Promise<DuckServer> {
+  refuseRequestThread();
   const resolved =
     options.resolved ??
     // PORT and HOST are the command's; what is in `config` stands.
@@ -118,6 +119,16 @@ export async function createServer(config: DuckConfig, options: CreateServerOpti
     await engine.close(0).catch(() => undefined);
     throw error;
   }
+}
+
+/** A program that serves itself as the app would make a server in each of its request threads, and these in theirs. */
+function refuseRequestThread(): void {
+  const { kind, name } = currentThread();
+  if (kind !== "request") return;
+  throw new ServerStateError(
+    `createServer() was called in "${name}", a request thread of a server. Each request thread imports the app's module: ` +
+      'make the server in another module than the app, or only where currentThread().kind is not "request".',
+  );
 }
 
 async function buildApp(config: ResolvedConfig): Promise<EngineApp> {
