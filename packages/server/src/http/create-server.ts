@@ -97,7 +97,7 @@ export async function createServer(config: DuckConfig, options: CreateServerOpti
   setLogger(logger);
   const engine = new Engine({
     hostPool: options.hostPool ?? defaultHostPool,
-    workerModule,
+    workerModule: workerModule(),
     ...requestHandling,
     startTimeoutMs: options.startTimeoutMs ?? START_TIMEOUT_MS,
     bodyLimitBytes: settings.bodyLimitBytes,
