@@ -46,6 +46,11 @@ post("/users/:id", schemas, ({ params, query, headers, body }) => {
   return { id: params.id, name: body.name };
 });
 post("/users/:id", schemas, () => reply(201, { id: 1, name: "x" }));
+// What another minor version of zod gives lacks members that this one's type has.
+declare const ofOtherVersion: Omit<typeof schemas.body, "toJSONSchema" | "with">;
+post("/users", { body: ofOtherVersion }, ({ body }) => {
+  expectTypeOf(body).toEqualTypeOf<{ name: string }>();
+});
 // @ts-expect-error the response schema wants a number
 post("/users/:id", { response: z.object({ id: z.number() }) }, () => ({ id: "no" }));
 // @ts-expect-error an unknown option
