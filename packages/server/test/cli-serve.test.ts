@@ -68,6 +68,23 @@ describe("duck-ts serve, a process of its own", () => {
     expect(command.stderr).toBe("");
   });
 
+  // As with Ctrl-C below `duck-ts serve | pino-pretty`: the reader of the output ends first.
+  it("finishes what is running also where nobody reads its output any more", async () => {
+    const slow = `get("/slow", async ({ log }) => {
+      log.info("begun");
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      return "done";
+    })`;
+    const command = serve(appFolder({ "src/app.ts": app(slow) }));
+    const answer = fetch(`${await command.url()}/slow`).then((response) => response.text());
+    await command.said(/^begun$/);
+    command.child.stdout?.destroy();
+    command.child.kill("SIGTERM");
+    expect(await answer).toBe("done");
+    expect(await command.exited).toBe(0);
+    expect(command.stderr).toBe("");
+  });
+
   it("takes its settings from file, flags and environment in their order", async () => {
     const folder = appFolder({
       "app/main.ts": hello["src/app.ts"],

@@ -28,6 +28,7 @@ function fakeProcess(cwd: string, env: NodeJS.ProcessEnv = {}, isTTY = false) {
     version: () => "1.2.3",
     startDeadlineMs: 60_000,
     forPeople: isTTY,
+    leastLevel: 0,
   };
   return { io, written, signals, exited };
 }
@@ -270,6 +271,17 @@ describe("duck-ts serve", () => {
     signals.emit("SIGTERM", "SIGTERM");
     expect(await exited).toBe(1);
     expect(written.stdout).toContain("what was left has been cut off");
+  });
+
+  it.each([
+    ["silent", ""],
+    ["warn", expect.stringMatching(/^\{[^\n]*listens on[^\n]*\n\{[^\n]*what was left has been cut off[^\n]*\n$/)],
+  ])("of its end says what log level %s lets through", async (level, said) => {
+    const { io, signals, exited, written } = fakeProcess(temporaryFolder(appFiles));
+    await run(["serve", "--log-level", level], io, fakeServer({ close: async () => ({ forced: true }) }).load);
+    signals.emit("SIGTERM", "SIGTERM");
+    expect(await exited).toBe(1);
+    expect(written.stdout).toEqual(said);
   });
 
   it("reloads on SIGHUP, and goes on as before when the fresh code is broken", async () => {
