@@ -301,6 +301,12 @@ describe("a start that fails is one message and a code, never a hang", () => {
       { "src/app.ts": "\nthrow new Error('no database');\nexport default {};" },
       /no database[\s\S]*src\/app\.ts:2:7/,
     ],
+    [
+      "the app throws what is no error on import",
+      1,
+      { "src/app.ts": "throw 'no database'; export default {};" },
+      /could not start: its start threw 'no database', which is no Error\n/,
+    ],
     ["the app ends its thread on import", 1, { "src/app.ts": "process.exit(7); export default {};" }, /\S/],
     [
       "a thread cannot start",
