@@ -251,6 +251,14 @@ describe("duck-ts, a process of its own", () => {
 });
 
 describe("a start that fails is one message and a code, never a hang", () => {
+  it("when Node is too old", async () => {
+    const older = "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.18.3' } })";
+    const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(older)}` };
+    const command = new Command(appFolder(hello), ["serve"], env);
+    expect(await command.exited).toBe(1);
+    expect(command.stderr).toMatch(/^duck-ts: needs Node\.js 20\.19 or newer; this is 20\.18\.3, /);
+  });
+
   it("and of a stack it shows what is the user's", async () => {
     const files = {
       "src/app.ts": "function connect() {\n  throw new Error('no database');\n}\nconnect();\nexport default {};",
