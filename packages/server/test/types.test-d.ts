@@ -5,6 +5,7 @@ import {
   defineApp,
   defineConfig,
   definePlugin,
+  file,
   get,
   type PathParams,
   post,
@@ -53,6 +54,13 @@ post("/users", { body: ofOtherVersion }, ({ body }) => {
 });
 // @ts-expect-error the response schema wants a number
 post("/users/:id", { response: z.object({ id: z.number() }) }, () => ({ id: "no" }));
+// An option may be left open by a value that is undefined, under exactOptionalPropertyTypes too.
+const perhaps = undefined as number | undefined;
+get("/x", { timeoutMs: perhaps, maxConcurrent: perhaps }, () =>
+  reply(200).cookie("a", "b", { maxAgeSeconds: perhaps }),
+);
+get("/x", () => file("x", { maxAgeSeconds: perhaps }));
+ws("/x", {}, { pingIntervalMs: perhaps });
 // @ts-expect-error an unknown option
 get("/x", { timeout: 100 }, () => null);
 // @ts-expect-error a parameter that the path does not have

@@ -14,15 +14,15 @@ export type ReplyHeaders =
 
 /** How a cookie is to be kept; RFC 6265. */
 export interface CookieOptions {
-  readonly domain?: string;
-  readonly path?: string;
-  readonly expires?: Date;
+  readonly domain?: string | undefined;
+  readonly path?: string | undefined;
+  readonly expires?: Date | undefined;
   /** Seconds. */
-  readonly maxAgeSeconds?: number;
-  readonly httpOnly?: boolean;
-  readonly secure?: boolean;
-  readonly sameSite?: "strict" | "lax" | "none";
-  readonly partitioned?: boolean;
+  readonly maxAgeSeconds?: number | undefined;
+  readonly httpOnly?: boolean | undefined;
+  readonly secure?: boolean | undefined;
+  readonly sameSite?: "strict" | "lax" | "none" | undefined;
+  readonly partitioned?: boolean | undefined;
 }
 
 /** An answer with its status and headers; made by `reply()`, never by hand. */

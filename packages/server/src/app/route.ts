@@ -14,21 +14,21 @@ export type RouteMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD" |
 /** What a route may say beside its method, path and handler. */
 export interface RouteOptions extends RouteSchemas {
   /** After how many milliseconds the client gets a 504, whatever the handler does. Default: `requestHandling.timeoutMs`. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** The largest body in bytes; a larger one is a 413. Default: `server.bodyLimitBytes`. Streams are bounded only by this. */
-  readonly bodyLimitBytes?: number;
+  readonly bodyLimitBytes?: number | undefined;
   /** `"main"` runs the handler on the main thread: for trivial ones that never block and never hang. */
-  readonly run?: "pool" | "main";
+  readonly run?: "pool" | "main" | undefined;
   /** `"never"`: at the deadline the thread is not terminated but left alone until the call returns. */
-  readonly kill?: "auto" | "never";
+  readonly kill?: "auto" | "never" | undefined;
   /** How many requests of this route may be with the handlers at once; the others wait in the queue. */
-  readonly maxConcurrent?: number;
+  readonly maxConcurrent?: number | undefined;
   /**
    * Whether a body above 64 KiB is given to the handler as `ctx.request.body` while it comes in (`true`), or collected
    * first (`false`). Default: streamed when the handler's own code names
    * `request` and not `ctx.body`; set it where a helper that is handed the context reads one of them.
    */
-  readonly streamBody?: boolean;
+  readonly streamBody?: boolean | undefined;
 }
 
 type Sendable = FileBody | Html | Response | Uint8Array | ReadableStream | NodeJS.ReadableStream | null | undefined;

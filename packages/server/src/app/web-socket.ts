@@ -41,11 +41,11 @@ export interface WebSocketHandlers<P extends string = string> {
 /** Settings of a WebSocket route. */
 export interface WebSocketOptions {
   /** The largest message in bytes; a larger one closes the socket with 1009. Default 1 MiB. */
-  readonly maxMessageBytes?: number;
+  readonly maxMessageBytes?: number | undefined;
   /** A ping every so many milliseconds; a peer that did not answer the last one is cut. Default 30000, 0 for none. */
-  readonly pingIntervalMs?: number;
+  readonly pingIntervalMs?: number | undefined;
   /** Above so many unsent bytes `send()` says `false`. Default 1 MiB. */
-  readonly maxBufferedBytes?: number;
+  readonly maxBufferedBytes?: number | undefined;
 }
 
 /**

@@ -37,15 +37,15 @@ const START_TIMEOUT_MS = 60_000;
 /** What `createServer` takes beside the configuration. */
 export interface CreateServerOptions {
   /** The folder that relative paths in the configuration start from. Default: the current one. */
-  readonly root?: string;
+  readonly root?: string | undefined;
   /** Where log lines go. Default: standard output. */
-  readonly logStream?: LogStream;
+  readonly logStream?: LogStream | undefined;
   /** A configuration that is resolved already, as the command has it; `config` is then not looked at. */
   readonly resolved?: ResolvedConfig;
   /** @internal Another source of threads, for tests. */
   readonly hostPool?: HostPool;
   /** @internal How long a start may take; default 60000. */
-  readonly startTimeoutMs?: number;
+  readonly startTimeoutMs?: number | undefined;
 }
 
 /** What a shutdown came to. */
