@@ -55,6 +55,8 @@ test.each<[string, () => unknown, string]>([
     "GET /a/:y would never be reached, GET /a/:x takes the same requests",
   ],
   ["a callback that is none", () => ws("/a", wrong({ message: "x" })), `message must be a function, got "x"`],
+  ["a socket's option that is text", () => ws("/a", {}, wrong({ maxMessageBytes: "1mb" })), `1 or more, got "1mb"`],
+  ["a socket's option that there is not", () => ws("/a", {}, wrong({ ping: 3 })), `ws /a: unknown option "ping"`],
   ["a status that is text", () => new HttpError(wrong("404")), `from 400 to 599, got "404"`],
   ["HTML that is no text", () => html(wrong(undefined)), "html: expected a string, got undefined"],
 ])("%s", (_what, declare, message) => {
@@ -71,6 +73,10 @@ test("routes of one shape are each reached where method or pattern tells them ap
     get("/a/*", answer),
   ];
   expect(defineApp({ routes }).routes).toHaveLength(6);
+});
+
+test("a socket without pings is one", () => {
+  expect(ws("/a", {}, { pingIntervalMs: 0, maxMessageBytes: undefined }).kind).toBe("websocket");
 });
 
 test("an app may be made of another one; a response may have schemas by status", () => {

@@ -69,6 +69,23 @@ export function ws<const P extends string>(
       throw new AppDefinitionError(`ws ${path}: ${name} must be a function, got ${described(given)}.`);
     }
   }
+  checkOptions(path, options);
   const segments = parsePath(path);
   return { kind: "websocket", method: "GET", path, segments, options, handlers: handlers as WebSocketHandlers };
+}
+
+const KNOWN: readonly (keyof WebSocketOptions)[] = ["maxMessageBytes", "pingIntervalMs", "maxBufferedBytes"];
+
+function checkOptions(path: string, given: WebSocketOptions): void {
+  for (const [key, value] of Object.entries(given) as [keyof WebSocketOptions, unknown][]) {
+    if (!KNOWN.includes(key)) {
+      throw new AppDefinitionError(`ws ${path}: unknown option "${key}", expected one of ${KNOWN.join(", ")}.`);
+    }
+    const least = key === "pingIntervalMs" ? 0 : 1;
+    if (value !== undefined && !(Number.isInteger(value) && (value as number) >= least)) {
+      throw new AppDefinitionError(
+        `ws ${path}: ${key} must be a whole number, ${least} or more, got ${described(value)}.`,
+      );
+    }
+  }
 }
