@@ -2,11 +2,11 @@
 import {
   getOrCreateLoopManager,
   getOrCreateThreadManager,
-  type LoopManager,
+  LoopManager,
   ManagerAlreadyRunning,
   ManagerNotRunning,
   QueueFullError,
-  type ThreadPoolManager,
+  ThreadPoolManager,
   UnknownAsyncTaskError,
   UnknownTaskError,
 } from "@duck-ts/managers";
@@ -15,6 +15,18 @@ import { describe, expect, test } from "vitest";
 import * as tasks from "./fixtures/tasks.mjs";
 import { newGate, open, reached, thrownBy } from "./support/gates.ts";
 import { freshId, kinds, quiet, start, startLoop, startPool } from "./support/managers.ts";
+
+test.each([
+  ["LoopManager", LoopManager, "getOrCreateLoopManager"],
+  ["ThreadPoolManager", ThreadPoolManager, "getOrCreateThreadManager"],
+])("a %s is not made with new, whatever it is given", (_name, Manager, instead) => {
+  const construct = Manager as unknown as new (...args: unknown[]) => unknown;
+  for (const args of [[], ["mine"], [{ id: "mine" }]]) {
+    expect(thrownBy(() => new construct(...args))).toMatchObject({
+      message: expect.stringContaining(`${instead}(id) finds`),
+    });
+  }
+});
 
 describe("the order of the checks in submitTask", () => {
   test.each(kinds)(
