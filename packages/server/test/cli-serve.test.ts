@@ -226,6 +226,22 @@ describe("duck-ts serve, a process of its own", () => {
     expect(await command.said(/^in detail$/)).toMatchObject({ level: 20 });
   });
 
+  it("names the .ts line where a handler declares a task", async () => {
+    const folder = appFolder({
+      "src/app.ts": `import { defineApp, get, task } from "@duck-ts/server";
+
+        export default defineApp({ routes: [get("/", function declares() {
+          return task((n: number): number => n)(1).run();
+        })] });`,
+    });
+    const command = serve(folder);
+    expect((await fetch(await command.url())).status).toBe(500);
+    const { err } = (await command.said(/handler failed/)) as { err: { message: string } };
+    expect(err.message).toMatch(
+      /inside the function declares \(\S*src\/app\.ts:4:18\), where no other thread can find it/,
+    );
+  });
+
   it("shows .ts lines in the stack of a failing handler", async () => {
     const command = serve(appFolder({ "src/app.ts": app(`get("/", () => {\n  throw new Error("here");\n})`) }));
     expect((await fetch(await command.url())).status).toBe(500);
