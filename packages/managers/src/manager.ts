@@ -39,7 +39,7 @@ export abstract class Manager {
 
   /** Not for users: managers come from `getOrCreateLoopManager` and `getOrCreateThreadManager`. */
   protected constructor(intro: Introduction) {
-    if (intro === undefined) {
+    if (!Array.isArray(intro?.owner)) {
       const { name } = new.target;
       throw new TypeError(
         `${name} cannot be made with new: getOrCreate${name === "LoopManager" ? "Loop" : "Thread"}Manager(id) finds it or makes it.`,

@@ -2,11 +2,11 @@
 import {
   getOrCreateLoopManager,
   getOrCreateThreadManager,
-  type LoopManager,
+  LoopManager,
   ManagerAlreadyRunning,
   ManagerNotRunning,
   QueueFullError,
-  type ThreadPoolManager,
+  ThreadPoolManager,
   UnknownAsyncTaskError,
   UnknownTaskError,
 } from "@duck-ts/managers";
@@ -21,6 +21,18 @@ function moved(): ArrayBuffer {
   structuredClone(buffer, { transfer: [buffer] });
   return buffer;
 }
+
+test.each([
+  ["LoopManager", LoopManager, "getOrCreateLoopManager"],
+  ["ThreadPoolManager", ThreadPoolManager, "getOrCreateThreadManager"],
+])("a %s is not made with new, whatever it is given", (_name, Manager, instead) => {
+  const construct = Manager as unknown as new (...args: unknown[]) => unknown;
+  for (const args of [[], ["mine"], [{ id: "mine" }]]) {
+    expect(thrownBy(() => new construct(...args))).toMatchObject({
+      message: expect.stringContaining(`${instead}(id) finds`),
+    });
+  }
+});
 
 describe("the order of the checks in submitTask", () => {
   test.each(kinds)(

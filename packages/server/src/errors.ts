@@ -4,6 +4,7 @@
  */
 
 import { DuckError } from "@duck-ts/runtime";
+import { described } from "./app/described.ts";
 
 /** Marks an HttpError across copies of this package (an app may bundle its own). */
 const HTTP_ERROR: symbol = Symbol.for("duck-ts.http-error");
@@ -36,7 +37,7 @@ export class HttpError extends DuckError {
   ) {
     super("DUCK_HTTP_ERROR", message ?? `HTTP ${status}`, options);
     if (!Number.isInteger(status) || status < 400 || status > 599) {
-      throw new RangeError(`HttpError: status must be an integer from 400 to 599, got ${String(status)}.`);
+      throw new RangeError(`HttpError: status must be an integer from 400 to 599, got ${described(status)}.`);
     }
     this.status = status;
     this.details = details;
@@ -77,7 +78,10 @@ export class RouteTableMismatchError extends DuckError {
   }
 }
 
-/** The server is already listening, closing or closed, or is handed more sockets than one, and cannot do what was asked. */
+/**
+ * The server is already listening, closing or closed, or is handed more sockets than one, and cannot do what was asked; or
+ * it was to be made in a request thread.
+ */
 export class ServerStateError extends DuckError {
   constructor(message: string, options?: ErrorOptions) {
     super("DUCK_SERVER_STATE", message, options);

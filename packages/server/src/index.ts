@@ -179,7 +179,7 @@ export type { MainLoopStats } from "./http/main-loop.ts";
  * Makes a server: checks the configuration, builds the app, starts its first request thread, registers the plugins. It
  * does not listen yet. Call it on the main thread.
  * @throws {ConfigError} for a wrong setting, {AppLoadError} for an app that cannot be built, {WorkerStartError} for one
- * that cannot start.
+ * that cannot start, {ServerStateError} in a request thread.
  */
 export async function createServer(config: DuckConfig, options?: CreateServerOptions): Promise<DuckServer> {
   const { createServer: create } = await import("./http/create-server.ts");

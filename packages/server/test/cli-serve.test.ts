@@ -68,6 +68,23 @@ describe("duck-ts serve, a process of its own", () => {
     expect(command.stderr).toBe("");
   });
 
+  // As with Ctrl-C below `duck-ts serve | pino-pretty`: the reader of the output ends first.
+  it("finishes what is running also where nobody reads its output any more", async () => {
+    const slow = `get("/slow", async ({ log }) => {
+      log.info("begun");
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      return "done";
+    })`;
+    const command = serve(appFolder({ "src/app.ts": app(slow) }));
+    const answer = fetch(`${await command.url()}/slow`).then((response) => response.text());
+    await command.said(/^begun$/);
+    command.child.stdout?.destroy();
+    command.child.kill("SIGTERM");
+    expect(await answer).toBe("done");
+    expect(await command.exited).toBe(0);
+    expect(command.stderr).toBe("");
+  });
+
   it("takes its settings from file, flags and environment in their order", async () => {
     const folder = appFolder({
       "app/main.ts": hello["src/app.ts"],
@@ -209,6 +226,22 @@ describe("duck-ts serve, a process of its own", () => {
     expect(await command.said(/^in detail$/)).toMatchObject({ level: 20 });
   });
 
+  it("names the .ts line where a handler declares a task", async () => {
+    const folder = appFolder({
+      "src/app.ts": `import { defineApp, get, task } from "@duck-ts/server";
+
+        export default defineApp({ routes: [get("/", function declares() {
+          return task((n: number): number => n)(1).run();
+        })] });`,
+    });
+    const command = serve(folder);
+    expect((await fetch(await command.url())).status).toBe(500);
+    const { err } = (await command.said(/handler failed/)) as { err: { message: string } };
+    expect(err.message).toMatch(
+      /inside the function declares \(\S*src\/app\.ts:4:18\), where no other thread can find it/,
+    );
+  });
+
   it("shows .ts lines in the stack of a failing handler", async () => {
     const command = serve(appFolder({ "src/app.ts": app(`get("/", () => {\n  throw new Error("here");\n})`) }));
     expect((await fetch(await command.url())).status).toBe(500);
@@ -234,6 +267,25 @@ describe("duck-ts, a process of its own", () => {
 });
 
 describe("a start that fails is one message and a code, never a hang", () => {
+  it("when Node is too old", async () => {
+    const older = "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.18.3' } })";
+    const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(older)}` };
+    const command = new Command(appFolder(hello), ["serve"], env);
+    expect(await command.exited).toBe(1);
+    expect(command.stderr).toMatch(/^duck-ts: needs Node\.js 20\.19 or newer; this is 20\.18\.3, /);
+  });
+
+  it("and of a stack it shows what is the user's", async () => {
+    const files = {
+      "src/app.ts": "function connect() {\n  throw new Error('no database');\n}\nconnect();\nexport default {};",
+    };
+    const command = new Command(appFolder(files), ["routes"]);
+    expect(await command.exited).toBe(1);
+    const [, , said, ...frames] = command.stderr.trimEnd().split("\n");
+    expect(said).toBe("Error: no database");
+    expect(frames.map((line) => /app\.ts:\d+:\d+/.exec(line)?.[0])).toEqual(["app.ts:2:9", "app.ts:4:1"]);
+  });
+
   it("when the port is taken", async () => {
     const other = createServer().listen(0, "127.0.0.1");
     await once(other, "listening");
@@ -261,12 +313,23 @@ describe("a start that fails is one message and a code, never a hang", () => {
       { "src/app.ts": "export const app = 1" },
       /src\/app\.ts has no default export/,
     ],
-    ["the app's default export is no app", 1, { "src/app.ts": "export default 5" }, /default export of type number/],
+    [
+      "the app's default export is no app",
+      1,
+      { "src/app.ts": "export default 5" },
+      /The default export is 5; expected defineApp/,
+    ],
     [
       "the app throws on import",
       1,
       { "src/app.ts": "\nthrow new Error('no database');\nexport default {};" },
       /no database[\s\S]*src\/app\.ts:2:7/,
+    ],
+    [
+      "the app throws what is no error on import",
+      1,
+      { "src/app.ts": "throw 'no database'; export default {};" },
+      /could not start: its start threw 'no database', which is no Error\n/,
     ],
     ["the app ends its thread on import", 1, { "src/app.ts": "process.exit(7); export default {};" }, /\S/],
     [

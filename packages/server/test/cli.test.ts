@@ -28,6 +28,7 @@ function fakeProcess(cwd: string, env: NodeJS.ProcessEnv = {}, isTTY = false) {
     version: () => "1.2.3",
     startDeadlineMs: 60_000,
     forPeople: isTTY,
+    leastLevel: 0,
   };
   return { io, written, signals, exited };
 }
@@ -83,7 +84,8 @@ describe("the command line", () => {
     [["serve", "--port"], /--port needs a value/],
     [["serve", "--port", "--host", "x"], /--port needs a value/],
     [["serve", "--port="], /--port needs a value/],
-    [["serve", "app.ts"], /"app.ts" is one word too many/],
+    [["serve", "8000"], /"8000" is one word too many. duck-ts serve takes --config/],
+    [["serve", "app.ts"], /The app's module is named in duck.config.ts: export default { app: "app.ts" }/],
     [["routes", "--json=yes"], /--json takes no value/],
   ])("is refused, saying what there is: %j", (argv, message) => {
     expect(() => parseCommandLine(argv)).toThrow(UsageError);
@@ -207,8 +209,18 @@ describe("duck-ts serve", () => {
     ],
     [
       "a port that is not allowed",
-      Object.assign(new Error("listen"), { code: "EACCES", address: "0.0.0.0", port: 80 }),
+      Object.assign(new Error("listen"), { code: "EACCES", syscall: "listen", address: "0.0.0.0", port: 80 }),
       /not permitted/,
+    ],
+    [
+      "an address that the machine has not, at any free port",
+      Object.assign(new Error("listen"), { code: "EADDRNOTAVAIL", syscall: "listen", address: "10.9.8.7" }),
+      /Cannot listen on 10\.9\.8\.7: this machine has no such address/,
+    ],
+    [
+      "a folder that is not allowed",
+      Object.assign(new Error("mkdir"), { code: "EACCES", syscall: "mkdir", path: "/srv/x" }),
+      /Could not start\.\nError: mkdir/,
     ],
     [
       "a worker that cannot start",
@@ -259,6 +271,17 @@ describe("duck-ts serve", () => {
     signals.emit("SIGTERM", "SIGTERM");
     expect(await exited).toBe(1);
     expect(written.stdout).toContain("what was left has been cut off");
+  });
+
+  it.each([
+    ["silent", ""],
+    ["warn", expect.stringMatching(/^\{[^\n]*listens on[^\n]*\n\{[^\n]*what was left has been cut off[^\n]*\n$/)],
+  ])("of its end says what log level %s lets through", async (level, said) => {
+    const { io, signals, exited, written } = fakeProcess(temporaryFolder(appFiles));
+    await run(["serve", "--log-level", level], io, fakeServer({ close: async () => ({ forced: true }) }).load);
+    signals.emit("SIGTERM", "SIGTERM");
+    expect(await exited).toBe(1);
+    expect(written.stdout).toEqual(said);
   });
 
   it("reloads on SIGHUP, and goes on as before when the fresh code is broken", async () => {
@@ -351,7 +374,7 @@ describe("duck-ts routes", () => {
     { kind: "http", method: "POST", path: "/users/:id", options: { timeoutMs: 2000, body: {}, params: {} } },
     { kind: "http", method: "*", path: "/any", options: { run: "main" } },
     { kind: "websocket", method: "GET", path: "/chat", options: {} },
-  ] }`;
+  ], [Symbol.for("duck-ts.app")]: true }`;
 
   it("lists what the app declares", async () => {
     const { io, written } = fakeProcess(temporaryFolder({ "src/app.ts": app }));
@@ -392,7 +415,8 @@ describe("duck-ts routes", () => {
       "throw new Error('no database'); export default {}",
       /Importing .*src\/app\.ts throws\.\nError: no database\n/,
     ],
-    ["is no app", "export default 5", /The default export of .* is no app/],
+    ["is no app", "export default 5", /src\/app\.ts: The default export is 5; expected defineApp\(/],
+    ["is a list of routes", "export default { routes: [] }", /The default export is an object; expected defineApp\(/],
     ["has no default export", "export const app = 5", /src\/app\.ts has no default export/],
   ])("ends with code 1 over an app that %s", async (_name, content, message) => {
     const { io, written } = fakeProcess(temporaryFolder({ "src/app.ts": content }));

@@ -4,13 +4,21 @@ import { ConfigError, findConfigFile, loadConfigFile, loadEnvFiles } from "../sr
 import { temporaryFolder, write } from "./support/temporary-folder.ts";
 
 describe("a config file", () => {
-  it("is found as .ts, .mts, .js or .mjs, in this order", () => {
+  it("is found as .ts, .mts, .cts, .js, .mjs, .cjs or .json, in this order", () => {
     const folder = temporaryFolder();
     expect(findConfigFile(folder)).toBeNull();
-    for (const ending of ["mjs", "js", "mts", "ts"]) {
+    for (const ending of ["json", "cjs", "mjs", "js", "cts", "mts", "ts"]) {
       write(folder, { [`duck.config.${ending}`]: "export default {}" });
       expect(findConfigFile(folder)).toBe(join(folder, `duck.config.${ending}`));
     }
+  });
+
+  it.each([
+    ["duck.config.json", `{ "server": { "port": 1234 } }`],
+    ["duck.config.cjs", "module.exports = { server: { port: 1234 } };"],
+  ])("may be %s", async (name, content) => {
+    const loaded = await loadConfigFile({ cwd: temporaryFolder({ [name]: content }) });
+    expect(loaded?.config).toEqual({ server: { port: 1234 } });
   });
 
   it("may be TypeScript that imports other TypeScript, and knows its own place", async () => {

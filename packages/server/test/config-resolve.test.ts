@@ -49,6 +49,11 @@ describe("a configuration that says nothing", () => {
     });
   });
 
+  it("of a folder without a config file is called so", () => {
+    const { problems } = problemsOf({}, { root: temporaryFolder(), file: null });
+    expect(problems).toMatchObject([{ source: "the configuration (there is no config file)", path: "app" }]);
+  });
+
   it("is an error that says where it looked when there is no app", () => {
     const root = temporaryFolder();
     const { problems } = problemsOf({}, { root });

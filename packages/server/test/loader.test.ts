@@ -403,6 +403,14 @@ describe("an app that cannot be used", () => {
     expect(message).toContain('src/app.ts:2:8: Could not find the package "gone-pkg". Is it installed?');
   });
 
+  it("says how to come by a file of another kind", async () => {
+    const app = `import text from "./sql/all.sql";\nexport default text;`;
+    const root = temporaryFolder({ "src/app.ts": app, "src/sql/all.sql": "select 1" });
+    const { message } = await failure(prepare(root));
+    expect(message).toContain('src/app.ts:1:18: No loader is configured for ".sql" files: src/sql/all.sql\n');
+    expect(message).toContain('Read others: readFileSync(new URL("./sql/all.sql", import.meta.url))');
+  });
+
   it("says that the default export is missing", async () => {
     const root = temporaryFolder({ "src/app.ts": "export const app = 1;" });
     expect((await failure(prepare(root))).message).toBe(

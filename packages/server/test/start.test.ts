@@ -14,6 +14,13 @@ test.each([
   );
 });
 
+test("an app that serves itself is told so by its first request thread, which would else serve it again, and so on", async () => {
+  const options = { root: fixtures, logStream: { write: () => undefined } };
+  await expect(createServer({ app: "./serves-itself.ts" }, options)).rejects.toThrow(
+    /could not start: createServer\(\) was called in "request-1", a request thread of a server/,
+  );
+});
+
 test("where the server listens is not said a second time by Fastify", async () => {
   const server = await start("basic.ts");
   server.log.info("a line of its own");

@@ -5,6 +5,7 @@ import {
   defineApp,
   defineConfig,
   definePlugin,
+  file,
   get,
   type PathParams,
   post,
@@ -20,6 +21,7 @@ expectTypeOf<PathParams<"/a/:b/c/:d">>().toEqualTypeOf<{ b: string; d: string }>
 expectTypeOf<PathParams<"/files/*">>().toEqualTypeOf<{ "*": string }>();
 expectTypeOf<PathParams<"/x/:id(\\d+)">>().toEqualTypeOf<{ id: string }>();
 expectTypeOf<PathParams<"/x/:id?">>().toEqualTypeOf<{ id?: string }>();
+expectTypeOf<PathParams<"/x/:id/:part?">>().toEqualTypeOf<{ id: string; part?: string }>();
 expectTypeOf<PathParams<"/plain">>().toEqualTypeOf<Record<never, string>>();
 
 get("/hello/:name", ({ params, query, body, signal }) => {
@@ -45,8 +47,20 @@ post("/users/:id", schemas, ({ params, query, headers, body }) => {
   return { id: params.id, name: body.name };
 });
 post("/users/:id", schemas, () => reply(201, { id: 1, name: "x" }));
+// What another minor version of zod gives lacks members that this one's type has.
+declare const ofOtherVersion: Omit<typeof schemas.body, "toJSONSchema" | "with">;
+post("/users", { body: ofOtherVersion }, ({ body }) => {
+  expectTypeOf(body).toEqualTypeOf<{ name: string }>();
+});
 // @ts-expect-error the response schema wants a number
 post("/users/:id", { response: z.object({ id: z.number() }) }, () => ({ id: "no" }));
+// An option may be left open by a value that is undefined, under exactOptionalPropertyTypes too.
+const perhaps = undefined as number | undefined;
+get("/x", { timeoutMs: perhaps, maxConcurrent: perhaps }, () =>
+  reply(200).cookie("a", "b", { maxAgeSeconds: perhaps }),
+);
+get("/x", () => file("x", { maxAgeSeconds: perhaps }));
+ws("/x", {}, { pingIntervalMs: perhaps });
 // @ts-expect-error an unknown option
 get("/x", { timeout: 100 }, () => null);
 // @ts-expect-error a parameter that the path does not have

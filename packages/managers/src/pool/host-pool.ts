@@ -2,6 +2,7 @@
  * A pool whose workers serve its owner directly: the server's request threads. The owner's thread, which must never
  * block, decides when workers are made and what they do; the managers give them identity, lineage, a line, and an end.
  */
+import { inspect } from "node:util";
 import { MessageChannel, type MessagePort, type ResourceLimits } from "node:worker_threads";
 import {
   currentThread,
@@ -152,7 +153,7 @@ class HostedPoolInMain implements HostedPool {
     Atomics.add(this.#head, board.WORKERS, 1);
     control.on("message", (message: FromHostedAgent) => {
       if (message.t === "failed") {
-        failure = decodeThrown(message.error as never) as Error;
+        failure = asError(decodeThrown(message.error as never));
         return;
       }
       const [link] = message.links;
@@ -221,4 +222,12 @@ class HostedPoolInMain implements HostedPool {
 /** What ended a thread, from its stack: that is where it happened, not here. */
 function errorOf(stack: string): Error {
   return Object.assign(new Error(stack.split("\n", 1)[0]), { stack });
+}
+
+/** What a start threw; of what is no Error, words for it, without a stack that would lead to here. */
+function asError(thrown: unknown): Error {
+  if (thrown instanceof Error) return thrown;
+  const error = new Error(`its start threw ${inspect(thrown)}, which is no Error`);
+  error.stack = `${error.name}: ${error.message}`;
+  return error;
 }

@@ -62,16 +62,16 @@ export type AnyFunction = (...args: never[]) => unknown;
 export function refuseAsync(fn: unknown, where: string): void {
   if (typeof fn !== "function")
     throw new TypeError(`${where} expected a function, got ${fn === null ? "null" : typeof fn}.`);
-  const named = fn.name === "" ? "a function" : fn.name;
+  const named = fn.name === "" ? "" : ` ${fn.name}`;
   // util.types asks V8 itself, so that neither a minifier nor another realm confuses it.
   if (types.isGeneratorFunction(fn) && types.isAsyncFunction(fn)) {
     throw new TypeError(
-      `${where} was given the async generator ${named}. It needs no thread: iterate over it directly, or write a plain generator that blocks.`,
+      `${where} was given an async generator${named}. It needs no thread: iterate over it directly, or write a plain generator that blocks.`,
     );
   }
   if (types.isAsyncFunction(fn)) {
     throw new TypeError(
-      `${where} was given the async function ${named}. It needs no thread: call it, declare it with onLoop() to run it from a thread, or with task() to submit it to a loop.`,
+      `${where} was given an async function${named}. It needs no thread: call it, declare it with onLoop() to run it from a thread, or with task() to submit it to a loop.`,
     );
   }
 }

@@ -1,4 +1,5 @@
 /** Where a threaded function runs, and how its caller's options reach that place. */
+import { inspect } from "node:util";
 import type { Task, TaskCall, TaskFuture } from "@duck-ts/runtime";
 import type { SubmitOptions } from "../options.ts";
 import { submitFor } from "../submit-for.ts";
@@ -47,7 +48,9 @@ const SEPARATE = ["detach", "signal", "timeoutMs", "transfer", "logException"];
 
 /** @throws TypeError for an option that is not there. */
 export function checkNames(options: object, known: readonly string[], where: string): void {
-  if (typeof options !== "object" || options === null) throw new TypeError(`${where}: expected an object of options.`);
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(`${where}: expected an object of options, got ${inspect(options)}.`);
+  }
   for (const name of Object.keys(options))
     if (!known.includes(name))
       throw new TypeError(`${where}: there is no option ${JSON.stringify(name)}. Known: ${known.join(", ")}.`);

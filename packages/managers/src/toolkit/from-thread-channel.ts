@@ -77,7 +77,7 @@ class Arrival {
  * Received: 4
  * ```
  */
-export class FromThreadChannel<T> implements AsyncIterable<T, undefined, unknown> {
+export class FromThreadChannel<T> implements AsyncIterable<T> {
   constructor(options: ChannelOptions = {}) {
     const self = this as FromThreadChannel<unknown>;
     if (options instanceof Arrival) {

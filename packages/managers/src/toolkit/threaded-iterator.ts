@@ -26,7 +26,7 @@ const lost = new FinalizationRegistry<IterableRun>((run) => void run.close().cat
  *
  * Belongs to the thread that made it. No method blocks.
  */
-export class ThreadedIterator<T> implements AsyncIterableIterator<T, undefined, unknown> {
+export class ThreadedIterator<T> implements AsyncIterableIterator<T> {
   readonly #run: IterableRun;
   readonly #name: string;
 

@@ -125,7 +125,7 @@ describe("declaring", () => {
   ] as const)("an async function to %s is a TypeError", (name, declare) => {
     const untyped = declare as unknown as (fn: unknown) => unknown;
     expect(() => untyped(async () => 1)).toThrow(TypeError);
-    expect(() => untyped(async () => 1)).toThrow(`${name}() was given the async function`);
+    expect(() => untyped(async () => 1)).toThrow(`${name}() was given an async function. It needs no thread`);
     expect(() => untyped(async function* () {})).toThrow(/async generator/);
     expect(() => untyped(5)).toThrow(/expected a function, got number/);
   });

@@ -33,7 +33,8 @@ export type SupervisorData = {
  * The URL of one of this package's built entry files. Beside this module where it was installed; a bundle holds this
  * module but not the entry, so there the installed package is asked.
  */
-export function entryUrl(file: string, packageName: string, from: string): URL {
+export function entryUrl(file: string, packageName: string, from: string | undefined): URL {
+  if (from === undefined) throw entryNotFound("a bundle of CommonJS format has no import.meta.url to look from");
   for (const place of [file, `.${file}`]) {
     // One folder up: esbuild puts code that several entries share into a folder of its own.
     const beside = new URL(place, from);
@@ -43,13 +44,17 @@ export function entryUrl(file: string, packageName: string, from: string): URL {
     const manifest = createRequire(from).resolve(`${packageName}/package.json`);
     return new URL(file.replace(/^\.\//, "dist/"), pathToFileURL(manifest));
   } catch (cause) {
-    throw new DuckError(
-      "DUCK_ENTRY_NOT_FOUND",
-      `The file that ${packageName} runs in its threads was found neither beside ${from} nor in an installed ${packageName}. ` +
-        `A bundle needs the package installed where it runs, or leave it out of the bundle (esbuild: --external:@duck-ts/*).`,
-      { cause },
-    );
+    throw entryNotFound(`it was found neither beside ${from} nor in an installed ${packageName}`, { cause });
   }
+}
+
+function entryNotFound(why: string, options?: ErrorOptions): DuckError {
+  return new DuckError(
+    "DUCK_ENTRY_NOT_FOUND",
+    `There is no file for a thread to begin with: ${why}. Leave the packages out of the bundle (esbuild: ` +
+      `--external:@duck-ts/*), or make it an ES module and install them where it runs.`,
+    options,
+  );
 }
 
 /** Starts the supervisor as this root's child and returns the root's end of its line. Returns at once. */

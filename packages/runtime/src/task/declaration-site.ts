@@ -1,3 +1,4 @@
+import { findSourceMap } from "node:module";
 import { frameUrl } from "./module-url.ts";
 import { type Callable, callersOf, type StackFrame } from "./stack-frames.ts";
 
@@ -65,6 +66,14 @@ function topLevelSite(frame: StackFrame, part?: string): DeclarationSite {
 function enclosingFunction([frame]: readonly StackFrame[]): string {
   if (frame === undefined) return "a function";
   const name = frame.getFunctionName();
-  const where = `${frame.getFileName()}:${frame.getLineNumber()}:${frame.getColumnNumber()}`;
+  const where = sourceOf(frame);
   return name === null ? `a function (${where})` : `the function ${name} (${where})`;
+}
+
+/** Where the frame is in what the user wrote: a source map leads there where Node has read one. */
+function sourceOf(frame: StackFrame): string {
+  const [file, line, column] = [frame.getFileName() ?? "", frame.getLineNumber() ?? 1, frame.getColumnNumber() ?? 1];
+  const entry = findSourceMap(file)?.findEntry(line - 1, column - 1);
+  if (entry === undefined || !("originalSource" in entry)) return `${file}:${line}:${column}`;
+  return `${entry.originalSource}:${entry.originalLine + 1}:${entry.originalColumn + 1}`;
 }

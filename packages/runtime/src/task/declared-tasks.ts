@@ -20,6 +20,12 @@ interface ModuleTasks {
 const modules: Map<string, ModuleTasks> = threadWide("task.declared", () => new Map());
 const clock: { turn: number; ticking: boolean } = threadWide("task.turn", () => ({ turn: 0, ticking: false }));
 
+/**
+ * How the names of this project's own tasks begin. A thread may evaluate their module twice, at two places: tsx makes
+ * CommonJS of what a CommonJS file requires, and what that imports late is an ES module again.
+ */
+const OWN_NAMES = "duck:";
+
 /** Gives the function the next place in its module. */
 export function declareAtPlace(url: string, name: string, position: string, fn: TaskFunction): TaskRef {
   const { places } = tasksOf(url);
@@ -38,7 +44,7 @@ export function declareNamed(url: string, name: string, position: string | undef
   const turn = currentTurn();
   // The same place in a later turn is the module evaluated anew (vi.resetModules(), require.cache): the new one counts.
   const anew = before?.position === position && before?.turn !== turn;
-  if (before?.position !== undefined && position !== undefined && !anew) {
+  if (before?.position !== undefined && position !== undefined && !anew && !name.startsWith(OWN_NAMES)) {
     throw new TaskDeclarationError(
       `Two tasks of ${url} have the name ${JSON.stringify(name)} (declared at ${before.position} and ${position}); ` +
         "another thread could not tell them apart. Give each its own { name }, or none: their places tell them apart.",

@@ -34,9 +34,9 @@ export interface TaskCall<R> {
 
 export interface TaskOptions {
   /** The module that declares the task, where it is not the one whose top level calls `task()`. */
-  readonly url?: string | URL;
+  readonly url?: string | URL | undefined;
   /** Identifies the task in its module instead of its place there. Unique in the module. */
-  readonly name?: string;
+  readonly name?: string | undefined;
 }
 
 /** Any task, of whatever arguments. */

@@ -1,4 +1,4 @@
-import { basename, relative, resolve } from "node:path";
+import { basename, dirname, relative, resolve } from "node:path";
 import { type BuildFailure, build, type Message, stop } from "esbuild";
 import { AppLoadError } from "./app-load-error.ts";
 import type { BundleEntry } from "./bundle.ts";
@@ -103,6 +103,15 @@ function describe({ text, location, notes }: Message, root: string): string {
     const { lineText, column } = withoutSourceLocation(location.lineText, location.column);
     lines.push(`${relative(root, resolve(root, location.file))}:${location.line}:${column + 1}: ${text}`);
     lines.push(`    ${lineText}`, `    ${" ".repeat(column)}${"^".repeat(Math.max(1, location.length))}`);
+  }
+  // The way to it as esbuild gives it, relative to the root.
+  const unread = /^No loader is configured for "[^"]*" files: (.*)$/.exec(text)?.[1];
+  if (unread !== undefined) {
+    const from = location === null ? root : dirname(resolve(root, location.file));
+    const path = JSON.stringify(`./${relative(from, resolve(root, unread))}`);
+    lines.push(
+      `  Only code, JSON, .txt and .css can be imported. Read others: readFileSync(new URL(${path}, import.meta.url))`,
+    );
   }
   for (const note of notes) if (note.text !== "") lines.push(`  ${note.text}`);
   return lines.join("\n");

@@ -1,6 +1,7 @@
 import { accessSync, constants, lstatSync, mkdirSync, realpathSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { DuckError } from "@duck-ts/runtime";
 
 /** Where builds are kept. */
 export interface CacheFolder {
@@ -25,7 +26,7 @@ export function findCacheFolder(root: string): CacheFolder {
       // A read-only installation: the next place is tried.
     }
   }
-  return { path: privateTemporaryFolder(), modulesFolder: null };
+  return { path: privateTemporaryFolder(root), modulesFolder: null };
 }
 
 /** Every `node_modules` folder that Node asks for an import in `folder`, the nearest first. */
@@ -40,10 +41,19 @@ export function* modulesFoldersAbove(folder: string): Generator<string> {
 }
 
 /** Code is run from here, so nobody else may have made it, nor may write to it. */
-function privateTemporaryFolder(): string {
+function privateTemporaryFolder(root: string): string {
   const uid = process.getuid?.();
   const path = join(tmpdir(), `duck-ts-${uid ?? "cache"}`);
-  mkdirSync(path, { recursive: true, mode: 0o700 });
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    // No AppLoadError: of a config file that would say that it does not compile.
+    throw new DuckError(
+      "DUCK_APP_LOAD",
+      `There is no place for what is built: no node_modules/.cache above ${root} can be written, nor can ${path} (${(error as NodeJS.ErrnoException).code}). Make one of them writable, or name a folder in TMPDIR.`,
+      { cause: error },
+    );
+  }
   const info = lstatSync(path);
   if (uid !== undefined && (!info.isDirectory() || info.uid !== uid || (info.mode & 0o022) !== 0)) {
     throw new Error(

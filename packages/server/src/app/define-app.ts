@@ -1,6 +1,8 @@
 /** `defineApp`: what an app's module exports. */
 import { AppDefinitionError } from "../errors.ts";
 import type { Context } from "./context.ts";
+import { described } from "./described.ts";
+import { pathShape } from "./path.ts";
 import type { AnyRoute } from "./route.ts";
 
 const APP: symbol = Symbol.for("duck-ts.app");
@@ -28,6 +30,9 @@ export interface FetchApp {
   error?(error: unknown): Response | Promise<Response>;
 }
 
+/** What an app may hold; `kind` where it is made of another one. */
+const KNOWN: ReadonlySet<string> = new Set(["routes", "onWorkerStart", "onWorkerStop", "onError", "kind"]);
+
 /**
  * Declares an app.
  *
@@ -39,28 +44,44 @@ export interface FetchApp {
  *   routes: [get("/hello/:name", ({ params }) => ({ hello: params.name }))],
  * });
  * ```
- * @throws {AppDefinitionError} when a route is not one, or two of them have the same method and path.
+ * @throws {AppDefinitionError} when a route is not one, two of them take the same requests, or there is something else
+ * in it than routes and hooks.
  */
 export function defineApp(app: AppDefinition): DuckApp {
   if (typeof app !== "object" || app === null || !Array.isArray(app.routes)) {
-    throw new AppDefinitionError("defineApp: expected { routes: [...] }.");
+    throw new AppDefinitionError(`defineApp: expected { routes: [...] }, got ${described(app)}.`);
   }
-  const seen = new Set<string>();
+  for (const key of Object.keys(app)) {
+    if (!KNOWN.has(key)) {
+      throw new AppDefinitionError(`defineApp: unknown "${key}", expected one of ${[...KNOWN].join(", ")}.`);
+    }
+  }
+  const seen = new Map<string, string>();
   app.routes.forEach((route: AnyRoute, index) => {
     const kind: unknown = (route as { kind?: unknown } | null)?.kind;
     if (kind !== "http" && kind !== "websocket") {
       throw new AppDefinitionError(
-        `defineApp: routes[${index}] is ${route === null ? "null" : typeof route}, expected what get(), post(), ws() and the others return.`,
+        `defineApp: routes[${index}] is ${described(route)}, expected what get(), post(), ws() and the others return${
+          Array.isArray(route) ? "; spread a list of them: ...list" : ""
+        }.`,
       );
     }
-    const key = `${route.kind === "websocket" ? "ws" : route.method} ${route.path}`;
-    if (seen.has(key)) throw new AppDefinitionError(`defineApp: ${key} is declared twice.`);
-    seen.add(key);
+    const method = route.kind === "websocket" ? "ws" : route.method;
+    const name = `${method} ${route.path}`;
+    const shape = `${method} ${pathShape(route.segments)}`;
+    const earlier = seen.get(shape);
+    if (earlier === name) throw new AppDefinitionError(`defineApp: ${name} is declared twice.`);
+    if (earlier !== undefined) {
+      throw new AppDefinitionError(
+        `defineApp: ${name} would never be reached, ${earlier} takes the same requests. Make one of them, or tell their parameters apart by a pattern: /:id(\\d+).`,
+      );
+    }
+    seen.set(shape, name);
   });
   for (const hook of ["onWorkerStart", "onWorkerStop", "onError"] as const) {
     const given: unknown = app[hook];
     if (given !== undefined && typeof given !== "function") {
-      throw new AppDefinitionError(`defineApp: ${hook} must be a function, got ${typeof given}.`);
+      throw new AppDefinitionError(`defineApp: ${hook} must be a function, got ${described(given)}.`);
     }
   }
   const defined: DuckApp = { ...app, kind: "duck-app" };
@@ -79,4 +100,11 @@ export function isFetchApp(value: unknown): value is FetchApp {
     (typeof value === "object" || typeof value === "function") &&
     typeof (value as { fetch?: unknown }).fetch === "function"
   );
+}
+
+/** Says of a module's default export what it is and what it should have been. */
+export function noApp(value: unknown): string {
+  const isPromise = typeof (value as { then?: unknown } | null | undefined)?.then === "function";
+  const found = isPromise ? "a promise (await it)" : described(value);
+  return `The default export is ${found}; expected defineApp({ routes: [...] }) or an object with a fetch(request) function.`;
 }

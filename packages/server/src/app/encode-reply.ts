@@ -1,6 +1,7 @@
 /** From what a handler returned to what crosses to main: a status, a content type, header lines, and bytes or a source of them. */
 import { Readable } from "node:stream";
 import { InvalidReplyError } from "../errors.ts";
+import { described } from "./described.ts";
 import { encodeFile, type FileRequest } from "./encode-file.ts";
 import { type FileBody, isFile } from "./file.ts";
 import { isHtml, isReply, type ReplyHeaders } from "./reply.ts";
@@ -235,7 +236,7 @@ async function shortcut(reply: EncodedReply): Promise<EncodedReply> {
 /** @throws {InvalidReplyError} unless the status is one a handler may answer with. */
 function checkStatus(status: unknown): void {
   if (typeof status !== "number" || !Number.isInteger(status) || status < 200 || status > 599) {
-    throw new InvalidReplyError(`A status is an integer from 200 to 599; got ${String(status)}.`);
+    throw new InvalidReplyError(`A status is an integer from 200 to 599; got ${described(status)}.`);
   }
 }
 

@@ -10,17 +10,17 @@ export interface FileOptions {
    * The folder that `path` is below. Give it wherever a part of the path comes from the client: what leads out of it, or
    * has a name that begins with a dot, is a 404.
    */
-  readonly root?: string | URL;
+  readonly root?: string | URL | undefined;
   /** The content type. Default: what the file's ending says. */
-  readonly contentType?: string;
+  readonly contentType?: string | undefined;
   /** How long the client may keep it, in seconds. Default 0: it asks each time, and gets a 304 while nothing changed. */
-  readonly maxAgeSeconds?: number;
+  readonly maxAgeSeconds?: number | undefined;
   /** It never changes under this name: within `maxAgeSeconds` the client does not ask at all. Default false. */
-  readonly immutable?: boolean;
+  readonly immutable?: boolean | undefined;
   /** To be saved and not shown: under its own name (`true`) or another one. Default false. */
-  readonly download?: boolean | string;
+  readonly download?: boolean | string | undefined;
   /** Whether names below `root` may begin with a dot. Default false. */
-  readonly dotfiles?: boolean;
+  readonly dotfiles?: boolean | undefined;
 }
 
 /** What `file()` returns: stands for the file's content, as the body of an answer. */

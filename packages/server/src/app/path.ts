@@ -3,8 +3,10 @@
  * type system too, so a handler's `params` need no annotation.
  */
 import { AppDefinitionError } from "../errors.ts";
+import { described } from "./described.ts";
 
-type Join<A, B> = { [K in keyof A | keyof B]: K extends keyof A ? A[K] : K extends keyof B ? B[K] : never };
+/** One object of two; what is optional in one of them stays so. */
+type Join<A, B> = { [K in keyof (A & B)]: (A & B)[K] };
 type Optional<N extends string> = { [K in N]?: string };
 type Required<N extends string> = { [K in N]: string };
 
@@ -44,10 +46,13 @@ export type PathSegment =
 
 /**
  * Takes a route's path apart.
- * @throws {AppDefinitionError} when the path does not begin with `/`, names a parameter twice, or has a `*` or an
- * optional parameter that is not at its end.
+ * @throws {AppDefinitionError} when the path does not begin with `/`, names a parameter twice, has a pattern that is no
+ * regular expression, or a `*` or an optional parameter that is not at its end.
  */
 export function parsePath(path: string): readonly PathSegment[] {
+  if (typeof path !== "string") {
+    throw new AppDefinitionError(`Expected a path, text that begins with "/", got ${described(path)}.`);
+  }
   const wrong = (why: string): AppDefinitionError => new AppDefinitionError(`The path "${path}" ${why}.`);
   if (path === "*") return [{ kind: "rest" }];
   if (!path.startsWith("/")) throw wrong(`must begin with "/"`);
@@ -71,13 +76,25 @@ export function parsePath(path: string): readonly PathSegment[] {
     names.add(name);
     if (optional !== undefined && !last)
       throw wrong(`has an optional parameter "${part}" that is not its last segment`);
-    return {
-      kind: "param",
-      name,
-      optional: optional !== undefined,
-      pattern: pattern === undefined ? undefined : new RegExp(`^(?:${pattern})$`),
-    };
+    try {
+      const whole = pattern === undefined ? undefined : new RegExp(`^(?:${pattern})$`);
+      return { kind: "param", name, optional: optional !== undefined, pattern: whole };
+    } catch (error) {
+      throw wrong(`has a parameter "${part}" whose pattern is no regular expression (${(error as Error).message})`);
+    }
   });
+}
+
+/** A path without the names of its parameters: two routes of one method and shape take the same requests. */
+export function pathShape(segments: readonly PathSegment[]): string {
+  return segments
+    .map((segment) => {
+      if (segment.kind === "rest") return "*";
+      if (segment.kind === "static") return segment.text;
+      const pattern = segment.pattern === undefined ? "" : `(${segment.pattern.source})`;
+      return `:${pattern}${segment.optional ? "?" : ""}`;
+    })
+    .join("/");
 }
 
 /** Decodes one percent-encoded segment; `undefined` when it is malformed. */

@@ -1,4 +1,5 @@
 /** What a handler can return beside plain data: a reply with a status and headers, and marked-up text. */
+import { described } from "./described.ts";
 
 const REPLY: symbol = Symbol.for("duck-ts.reply");
 const HTML: symbol = Symbol.for("duck-ts.html");
@@ -13,15 +14,15 @@ export type ReplyHeaders =
 
 /** How a cookie is to be kept; RFC 6265. */
 export interface CookieOptions {
-  readonly domain?: string;
-  readonly path?: string;
-  readonly expires?: Date;
+  readonly domain?: string | undefined;
+  readonly path?: string | undefined;
+  readonly expires?: Date | undefined;
   /** Seconds. */
-  readonly maxAgeSeconds?: number;
-  readonly httpOnly?: boolean;
-  readonly secure?: boolean;
-  readonly sameSite?: "strict" | "lax" | "none";
-  readonly partitioned?: boolean;
+  readonly maxAgeSeconds?: number | undefined;
+  readonly httpOnly?: boolean | undefined;
+  readonly secure?: boolean | undefined;
+  readonly sameSite?: "strict" | "lax" | "none" | undefined;
+  readonly partitioned?: boolean | undefined;
 }
 
 /** An answer with its status and headers; made by `reply()`, never by hand. */
@@ -80,8 +81,9 @@ export interface Html {
   readonly html: string;
 }
 
-/** Marks a string as HTML. Nothing is escaped. */
+/** Marks a string as HTML. Nothing is escaped. @throws {TypeError} for what is no string. */
 export function html(text: string): Html {
+  if (typeof text !== "string") throw new TypeError(`html: expected a string, got ${described(text)}.`);
   const marked = { html: text };
   Object.defineProperty(marked, HTML, { value: true });
   return marked;

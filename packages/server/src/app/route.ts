@@ -1,6 +1,7 @@
 /** Routes as an app declares them. */
 import { AppDefinitionError } from "../errors.ts";
 import type { Context } from "./context.ts";
+import { described } from "./described.ts";
 import type { FileBody } from "./file.ts";
 import { type PathSegment, parsePath } from "./path.ts";
 import type { Html, Reply } from "./reply.ts";
@@ -13,21 +14,21 @@ export type RouteMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "HEAD" |
 /** What a route may say beside its method, path and handler. */
 export interface RouteOptions extends RouteSchemas {
   /** After how many milliseconds the client gets a 504, whatever the handler does. Default: `requestHandling.timeoutMs`. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** The largest body in bytes; a larger one is a 413. Default: `server.bodyLimitBytes`. Streams are bounded only by this. */
-  readonly bodyLimitBytes?: number;
+  readonly bodyLimitBytes?: number | undefined;
   /** `"main"` runs the handler on the main thread: for trivial ones that never block and never hang. */
-  readonly run?: "pool" | "main";
+  readonly run?: "pool" | "main" | undefined;
   /** `"never"`: at the deadline the thread is not terminated but left alone until the call returns. */
-  readonly kill?: "auto" | "never";
+  readonly kill?: "auto" | "never" | undefined;
   /** How many requests of this route may be with the handlers at once; the others wait in the queue. */
-  readonly maxConcurrent?: number;
+  readonly maxConcurrent?: number | undefined;
   /**
    * Whether a body above 64 KiB is given to the handler as `ctx.request.body` while it comes in (`true`), or collected
    * first (`false`). Default: streamed when the handler's own code names
    * `request` and not `ctx.body`; set it where a helper that is handed the context reads one of them.
    */
-  readonly streamBody?: boolean;
+  readonly streamBody?: boolean | undefined;
 }
 
 type Sendable = FileBody | Html | Response | Uint8Array | ReadableStream | NodeJS.ReadableStream | null | undefined;
@@ -107,17 +108,17 @@ export function route<const P extends string, const O extends RouteOptions>(
 ): Route;
 export function route(method: RouteMethod, path: string, second: unknown, third?: unknown): Route {
   if (!METHODS.has(method)) {
-    throw new AppDefinitionError(
-      `route(${JSON.stringify(method)}, "${path}"): expected one of ${[...METHODS].join(", ")}.`,
-    );
+    const methods = [...METHODS].join(", ");
+    throw new AppDefinitionError(`route(${described(method)}, ${described(path)}): expected one of ${methods}.`);
   }
+  const segments = parsePath(path);
   const handler = third ?? second;
   const options = (third === undefined ? {} : second) as RouteOptions;
   if (typeof handler !== "function") {
-    throw new AppDefinitionError(`${method} ${path}: expected a handler function, got ${describe(handler)}.`);
+    throw new AppDefinitionError(`${method} ${path}: expected a handler function, got ${described(handler)}.`);
   }
   checkOptions(`${method} ${path}`, options);
-  return { kind: "http", method, path, segments: parsePath(path), options, handler: handler as AnyHandler };
+  return { kind: "http", method, path, segments, options, handler: handler as AnyHandler };
 }
 
 const define =
@@ -158,7 +159,7 @@ const KNOWN: ReadonlySet<string> = new Set([
 
 function checkOptions(where: string, given: RouteOptions): void {
   if (typeof given !== "object" || given === null) {
-    throw new AppDefinitionError(`${where}: expected an object of options, got ${describe(given)}.`);
+    throw new AppDefinitionError(`${where}: expected an object of options, got ${described(given)}.`);
   }
   for (const key of Object.keys(given)) {
     if (!KNOWN.has(key)) {
@@ -168,24 +169,37 @@ function checkOptions(where: string, given: RouteOptions): void {
   for (const key of ["timeoutMs", "bodyLimitBytes", "maxConcurrent"] as const) {
     const value = given[key];
     if (value !== undefined && !(Number.isInteger(value) && value > 0)) {
-      throw new AppDefinitionError(`${where}: ${key} must be a whole number above 0, got ${String(value)}.`);
+      throw new AppDefinitionError(`${where}: ${key} must be a whole number above 0, got ${described(value)}.`);
     }
   }
   for (const key of ["params", "query", "headers", "body"] as const) {
     const value: unknown = given[key];
-    if (value !== undefined && typeof (value as { safeParse?: unknown }).safeParse !== "function") {
-      throw new AppDefinitionError(`${where}: ${key} must be a zod schema, got ${describe(value)}.`);
+    if (value !== undefined && !isSchema(value)) {
+      throw new AppDefinitionError(`${where}: ${key} must be a zod schema, got ${described(value)}.`);
     }
   }
-  const { run, kill } = given;
+  const { response, run, kill, streamBody } = given;
+  if (response !== undefined && !isSchema(response) && !isByStatus(response)) {
+    throw new AppDefinitionError(
+      `${where}: response must be a zod schema, or an object of them by status ({ 200: schema }), got ${described(response)}.`,
+    );
+  }
   if (run !== undefined && run !== "main" && run !== "pool") {
-    throw new AppDefinitionError(`${where}: run must be "pool" or "main", got ${JSON.stringify(run)}.`);
+    throw new AppDefinitionError(`${where}: run must be "pool" or "main", got ${described(run)}.`);
   }
   if (kill !== undefined && kill !== "auto" && kill !== "never") {
-    throw new AppDefinitionError(`${where}: kill must be "auto" or "never", got ${JSON.stringify(kill)}.`);
+    throw new AppDefinitionError(`${where}: kill must be "auto" or "never", got ${described(kill)}.`);
+  }
+  if (streamBody !== undefined && typeof streamBody !== "boolean") {
+    throw new AppDefinitionError(`${where}: streamBody must be true or false, got ${described(streamBody)}.`);
   }
 }
 
-function describe(value: unknown): string {
-  return value === null ? "null" : Array.isArray(value) ? "an array" : typeof value;
+function isSchema(value: unknown): boolean {
+  return typeof (value as { safeParse?: unknown } | null)?.safeParse === "function";
+}
+
+function isByStatus(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return Object.entries(value).every(([status, schema]) => /^[2-5]\d\d$/.test(status) && isSchema(schema));
 }

@@ -4,10 +4,10 @@ import { type Reply, reply } from "./reply.ts";
 /** One event of a stream. `data` that is no string is sent as JSON. */
 export interface ServerSentEvent {
   readonly data: unknown;
-  readonly event?: string;
-  readonly id?: string;
+  readonly event?: string | undefined;
+  readonly id?: string | undefined;
   /** After how many milliseconds the client shall reconnect when it has lost the connection. */
-  readonly retryMs?: number;
+  readonly retryMs?: number | undefined;
 }
 
 /**
@@ -30,7 +30,7 @@ export interface ServerSentEvent {
  */
 export function sse(
   events: AsyncIterable<ServerSentEvent> | Iterable<ServerSentEvent>,
-  options: { readonly heartbeatMs?: number } = {},
+  options: { readonly heartbeatMs?: number | undefined } = {},
 ): Reply<AsyncIterable<string>> {
   return reply(200, encode(events, options.heartbeatMs ?? 15_000), {
     "content-type": "text/event-stream; charset=utf-8",

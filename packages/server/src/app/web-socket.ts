@@ -1,6 +1,7 @@
 /** WebSocket routes: callbacks that run on one request thread for the life of a socket. */
 import { AppDefinitionError } from "../errors.ts";
 import type { Context } from "./context.ts";
+import { described } from "./described.ts";
 import { parsePath } from "./path.ts";
 import type { WebSocketRoute } from "./route.ts";
 
@@ -40,11 +41,11 @@ export interface WebSocketHandlers<P extends string = string> {
 /** Settings of a WebSocket route. */
 export interface WebSocketOptions {
   /** The largest message in bytes; a larger one closes the socket with 1009. Default 1 MiB. */
-  readonly maxMessageBytes?: number;
+  readonly maxMessageBytes?: number | undefined;
   /** A ping every so many milliseconds; a peer that did not answer the last one is cut. Default 30000, 0 for none. */
-  readonly pingIntervalMs?: number;
+  readonly pingIntervalMs?: number | undefined;
   /** Above so many unsent bytes `send()` says `false`. Default 1 MiB. */
-  readonly maxBufferedBytes?: number;
+  readonly maxBufferedBytes?: number | undefined;
 }
 
 /**
@@ -65,9 +66,26 @@ export function ws<const P extends string>(
   for (const name of ["open", "message", "close"] as const) {
     const given: unknown = handlers[name];
     if (given !== undefined && typeof given !== "function") {
-      throw new AppDefinitionError(`ws ${path}: ${name} must be a function, got ${typeof given}.`);
+      throw new AppDefinitionError(`ws ${path}: ${name} must be a function, got ${described(given)}.`);
     }
   }
+  checkOptions(path, options);
   const segments = parsePath(path);
   return { kind: "websocket", method: "GET", path, segments, options, handlers: handlers as WebSocketHandlers };
+}
+
+const KNOWN: readonly (keyof WebSocketOptions)[] = ["maxMessageBytes", "pingIntervalMs", "maxBufferedBytes"];
+
+function checkOptions(path: string, given: WebSocketOptions): void {
+  for (const [key, value] of Object.entries(given) as [keyof WebSocketOptions, unknown][]) {
+    if (!KNOWN.includes(key)) {
+      throw new AppDefinitionError(`ws ${path}: unknown option "${key}", expected one of ${KNOWN.join(", ")}.`);
+    }
+    const least = key === "pingIntervalMs" ? 0 : 1;
+    if (value !== undefined && !(Number.isInteger(value) && (value as number) >= least)) {
+      throw new AppDefinitionError(
+        `ws ${path}: ${key} must be a whole number, ${least} or more, got ${described(value)}.`,
+      );
+    }
+  }
 }

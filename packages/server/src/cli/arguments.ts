@@ -83,7 +83,12 @@ function parseOptions(command: "serve" | "routes", argv: readonly string[]): Rec
     allowPositionals: true,
   });
   for (const token of tokens) {
-    if (token.kind === "positional") throw new UsageError(`"${token.value}" is one word too many. ${advice}`);
+    if (token.kind === "positional") {
+      const named = /\.[cm]?[jt]sx?$/.test(token.value)
+        ? `The app's module is named in duck.config.ts: export default { app: ${JSON.stringify(token.value)} }.`
+        : advice;
+      throw new UsageError(`"${token.value}" is one word too many. ${named}`);
+    }
     if (token.kind !== "option") continue;
     const option = known[token.name];
     if (option === undefined) throw new UsageError(`There is no option "${token.rawName}". ${advice}`);

@@ -14,26 +14,21 @@ export interface Failure {
 export function describeFailure(error: unknown): Failure {
   if (error instanceof UsageError) return { message: error.message, exitCode: 2 };
   if (error instanceof StartTimeoutError) return { message: `Could not start. ${error.message}`, exitCode: 1 };
-  const { code, address, port, path } = (error ?? {}) as {
-    code?: unknown;
-    address?: string;
-    port?: number;
-    path?: string;
-  };
-  const place =
-    port === undefined ? (path ?? "its address") : `${address ?? "port"}${address === undefined ? " " : ":"}${port}`;
+  const { code, syscall } = (error ?? {}) as NodeJS.ErrnoException;
+  const place = placeOf((error ?? {}) as ListenError);
   // By code and not by class: to know the classes would be to load all they come from, for `--help` too.
   switch (code) {
     case "DUCK_CONFIG":
-      return { message: (error as Error).message, exitCode: 2 };
+      return { message: withoutOwnFrames((error as Error).message), exitCode: 2 };
     case "DUCK_APP_LOAD":
-      return { message: `The app cannot be used.\n${(error as Error).message}`, exitCode: 1 };
+      return { message: `The app cannot be used.\n${withoutOwnFrames((error as Error).message)}`, exitCode: 1 };
     case "EADDRINUSE":
       return {
         message: `Cannot listen on ${place}: something else does already. Stop it, or choose another with --port.`,
         exitCode: 1,
       };
     case "EACCES":
+      if (syscall !== "listen" && syscall !== "bind") break;
       return {
         message: `Cannot listen on ${place}: not permitted. Ports below 1024 need a privilege; choose another with --port.`,
         exitCode: 1,
@@ -49,8 +44,20 @@ export function describeFailure(error: unknown): Failure {
         exitCode: 1,
       };
     default:
-      return { message: `Could not start.\n${withCauses(error)}`, exitCode: 1 };
   }
+  return { message: `Could not start.\n${withCauses(error)}`, exitCode: 1 };
+}
+
+/** What Node says of an address on which it could not listen. It leaves out port 0, and gives a unix socket port -1. */
+interface ListenError {
+  readonly address?: string;
+  readonly port?: number;
+  readonly path?: string;
+}
+
+function placeOf({ address, port, path }: ListenError): string {
+  if (port === undefined || port < 0) return path ?? address ?? "its address";
+  return address === undefined ? `port ${port}` : `${address}:${port}`;
 }
 
 /** The message of an error, and the stack of what lies at its bottom: that is where the user's code is. */
@@ -60,13 +67,12 @@ function withCauses(error: unknown): string {
   while (deepest.cause instanceof Error) deepest = deepest.cause;
   // This project's own errors say in words what to do; where in this project they arose helps nobody.
   if (String((deepest as { code?: unknown }).code).startsWith("DUCK_")) return error.message;
-  const stack = withoutOwnFrames(deepest);
+  const stack = withoutOwnFrames(deepest.stack ?? `${deepest.name}: ${deepest.message}`);
   return deepest === error ? stack : `${error.message}\n${stack}`;
 }
 
 /** Leaves what is the user's of a stack. Where nothing is, it is this project that failed: then all of it. */
-function withoutOwnFrames(error: Error): string {
-  const stack = error.stack ?? `${error.name}: ${error.message}`;
+function withoutOwnFrames(stack: string): string {
   const lines = stack.split("\n");
   const kept = lines.filter((line) => !/^\s+at /.test(line) || !isOwnFrame(line));
   return kept.some((line) => /^\s+at /.test(line)) ? kept.join("\n") : stack;

@@ -11,7 +11,7 @@ const general = `duck-ts: an HTTP server whose handlers may block
 
 const serve = `duck-ts serve [options]
 
-Runs the app that duck.config.ts (or .mts, .js, .mjs) names; without one, src/app.ts or app.ts.
+Runs the app that duck.config.ts (or .mts, .cts, .js, .mjs, .cjs, .json) names; without one, src/app.ts or app.ts.
 
   -c, --config <file>      the config file; paths in it are relative to its folder
       --host <host>        the address to listen on         (default 127.0.0.1)

@@ -14,9 +14,12 @@ export interface CommandIo {
   readonly startDeadlineMs: number;
   /** Whether lines about the process are written for people; decided when the configuration is known. */
   forPeople: boolean;
+  /** The least level of a line about the process that is written, as pino counts them; decided likewise. */
+  leastLevel: number;
 }
 
 export function processIo(): CommandIo {
+  outliveReaders();
   return {
     cwd: process.cwd(),
     env: process.env,
@@ -27,5 +30,18 @@ export function processIo(): CommandIo {
     version: versionText,
     startDeadlineMs: 60_000,
     forPeople: process.stdout.isTTY === true,
+    leastLevel: 0,
   };
+}
+
+/**
+ * Whoever reads the output may end first: with Ctrl-C below `duck-ts serve | pino-pretty` both are told to. That must not
+ * keep the server from finishing what is running.
+ */
+function outliveReaders(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+    });
+  }
 }

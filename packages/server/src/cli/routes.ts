@@ -1,3 +1,5 @@
+import { isDuckApp, isFetchApp, noApp } from "../app/define-app.ts";
+import type { AnyRoute } from "../app/route.ts";
 import { AppLoadError, prepareApp } from "../app-loader/index.ts";
 import { resolveConfig } from "../config/index.ts";
 import type { Command } from "./arguments.ts";
@@ -39,32 +41,22 @@ async function importApp(url: string, file: string): Promise<unknown> {
   }
 }
 
-interface RouteLike {
-  readonly kind?: string;
-  readonly method?: string;
-  readonly path?: string;
-  readonly options?: Readonly<Record<string, unknown>>;
-}
-
+/** Takes for an app what `serve` takes for one, so that a list at build time is a promise. */
 function listRoutes(app: unknown, file: string): ListedRoute[] {
-  const { routes, fetch } = (app ?? {}) as { routes?: readonly RouteLike[]; fetch?: unknown };
-  if (Array.isArray(routes)) return (routes as readonly RouteLike[]).map(describeRoute);
-  if (typeof fetch === "function")
-    return [{ method: "ALL", path: "/*", notes: ["fetch-style app: it routes by itself"] }];
-  throw new AppLoadError(
-    file,
-    `The default export of ${file} is no app. Expected defineApp({ routes: [...] }) or an object with fetch(request).`,
-  );
+  if (isDuckApp(app)) return app.routes.map(describeRoute);
+  if (isFetchApp(app)) return [{ method: "ALL", path: "/*", notes: ["fetch-style app: it routes by itself"] }];
+  throw new AppLoadError(file, `${file}: ${noApp(app)}`);
 }
 
-function describeRoute({ kind, method, path, options = {} }: RouteLike): ListedRoute {
+function describeRoute({ kind, method, path, options: given }: AnyRoute): ListedRoute {
+  const options = given as Readonly<Record<string, unknown>>;
   const notes: string[] = [];
   for (const name of ["timeoutMs", "bodyLimitBytes", "maxConcurrent", "run", "kill"]) {
     if (options[name] !== undefined) notes.push(`${name} ${String(options[name])}`);
   }
   const checked = ["params", "query", "headers", "body", "response"].filter((name) => options[name] !== undefined);
   if (checked.length > 0) notes.push(`checks ${checked.join(", ")}`);
-  return { method: kind === "websocket" ? "WS" : method === "*" ? "ALL" : (method ?? "?"), path: path ?? "?", notes };
+  return { method: kind === "websocket" ? "WS" : method === "*" ? "ALL" : method, path, notes };
 }
 
 function table(listed: readonly ListedRoute[]): string {

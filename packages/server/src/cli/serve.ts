@@ -1,6 +1,6 @@
 import { constants } from "node:os";
 import { mapStacksInThreads } from "../app-loader/source-maps.ts";
-import { type DuckConfig, type ResolvedConfig, resolveConfig } from "../config/index.ts";
+import { type DuckConfig, type LogLevel, type ResolvedConfig, resolveConfig } from "../config/index.ts";
 import type { Command } from "./arguments.ts";
 import { findConfiguration } from "./configuration.ts";
 import { inTime } from "./in-time.ts";
@@ -64,6 +64,7 @@ export async function serve(
       flags: { host: command.host, port: command.port, workers: command.workers, logLevel: command.logLevel },
     });
     config = resolved;
+    io.leastLevel = levels[resolved.log.level];
     const makeServer = await loading;
     const made = await inTime(
       makeServer(found.config, { resolved }),
@@ -130,10 +131,20 @@ async function reload(server: ServedServer, io: CommandIo): Promise<void> {
   }
 }
 
-const levels = { info: 30, warn: 40, error: 50 } as const;
+/** As pino counts them. */
+const levels: Readonly<Record<LogLevel, number>> = {
+  trace: 10,
+  debug: 20,
+  info: 30,
+  warn: 40,
+  error: 50,
+  fatal: 60,
+  silent: Number.POSITIVE_INFINITY,
+};
 
 /** A line about the process itself, in the form that the log has. */
-function say(io: CommandIo, level: keyof typeof levels, message: string): void {
+function say(io: CommandIo, level: LogLevel, message: string): void {
+  if (levels[level] < io.leastLevel) return;
   const line = JSON.stringify({
     level: levels[level],
     time: Date.now(),

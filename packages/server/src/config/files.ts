@@ -6,7 +6,7 @@ import { describeValue } from "./problems.ts";
 
 /** Where an app is looked for when the config names none. */
 const appCandidates = ["src/app", "app"].flatMap((stem) =>
-  ["ts", "tsx", "mts", "js", "jsx", "mjs"].map((end) => `${stem}.${end}`),
+  ["ts", "tsx", "mts", "cts", "js", "jsx", "mjs", "cjs"].map((end) => `${stem}.${end}`),
 );
 
 /** The absolute path of the app's module; an empty string after a report. */
@@ -18,7 +18,11 @@ export function findAppModule(
   if (app !== undefined) return findModule(root, app, (found) => report("app", found, "the file of the app's module"));
   const found = appCandidates.map((candidate) => join(root, candidate)).find(isFile);
   if (found === undefined) {
-    report("app", "nothing", `the file of the app's module (and there is no src/app.ts or app.ts in ${root})`);
+    report(
+      "app",
+      "nothing",
+      `the file of the app's module, since there is no src/app.ts or app.ts in ${root}. Write one of these, or name another in duck.config.ts: export default { app: "./src/main.ts" }`,
+    );
     return "";
   }
   return found;

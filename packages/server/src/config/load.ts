@@ -15,9 +15,11 @@ export interface LoadedConfig {
   readonly root: string;
 }
 
-/** The first of `duck.config.{ts,mts,js,mjs}` in `folder`, or null. */
+/** The first of `duck.config.{ts,mts,cts,js,mjs,cjs,json}` in `folder`, or null. */
 export function findConfigFile(folder: string): string | null {
-  const candidates = ["ts", "mts", "js", "mjs"].map((ending) => join(folder, `duck.config.${ending}`));
+  const candidates = ["ts", "mts", "cts", "js", "mjs", "cjs", "json"].map((ending) =>
+    join(folder, `duck.config.${ending}`),
+  );
   return candidates.find((candidate) => existsSync(candidate)) ?? null;
 }
 

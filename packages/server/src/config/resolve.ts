@@ -19,7 +19,7 @@ interface ConfigFlags {
 export interface ResolveConfigOptions {
   /** The folder that relative paths are relative to. Default: the current one. */
   readonly root?: string | undefined;
-  /** The config file that `config` came from, for messages. */
+  /** The config file that `config` came from, for messages; null where one was looked for and is not there. */
   readonly file?: string | null | undefined;
   /** Where `PORT`, `HOST` and `NODE_ENV` are looked up. Default: none are. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
@@ -36,7 +36,7 @@ export function resolveConfig(config: DuckConfig, options: ResolveConfigOptions 
   const file = options.file ?? null;
   const env = options.env ?? {};
   const flags = options.flags ?? {};
-  const source = file ?? "the config given";
+  const source = file ?? (options.file === null ? "the configuration (there is no config file)" : "the config given");
   const problems: ConfigProblem[] = [];
 
   const parsed = configSchema.safeParse(config);

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { managerTree, type ThreadNode } from "@duck-ts/managers";
 import { hostPool as defaultHostPool } from "@duck-ts/managers/internal";
-import { setLogger } from "@duck-ts/runtime";
+import { currentThread, setLogger } from "@duck-ts/runtime";
 import { forbidBlocking } from "@duck-ts/runtime/internal";
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from "fastify";
 import type { Logger } from "pino";
@@ -37,15 +37,15 @@ const START_TIMEOUT_MS = 60_000;
 /** What `createServer` takes beside the configuration. */
 export interface CreateServerOptions {
   /** The folder that relative paths in the configuration start from. Default: the current one. */
-  readonly root?: string;
+  readonly root?: string | undefined;
   /** Where log lines go. Default: standard output. */
-  readonly logStream?: LogStream;
+  readonly logStream?: LogStream | undefined;
   /** A configuration that is resolved already, as the command has it; `config` is then not looked at. */
   readonly resolved?: ResolvedConfig;
   /** @internal Another source of threads, for tests. */
   readonly hostPool?: HostPool;
   /** @internal How long a start may take; default 60000. */
-  readonly startTimeoutMs?: number;
+  readonly startTimeoutMs?: number | undefined;
 }
 
 /** What a shutdown came to. */
@@ -84,9 +84,10 @@ export interface DuckServer {
 /**
  * Makes a server: builds the app, starts its first request thread, registers the plugins. It does not listen yet.
  * @throws {ConfigError} for a wrong setting, {AppLoadError} for an app that cannot be built, {WorkerStartError} for one
- * that cannot start.
+ * that cannot start, {ServerStateError} in a request thread.
  */
 export async function createServer(config: DuckConfig, options: CreateServerOptions = {}): Promise<DuckServer> {
+  refuseRequestThread();
   const resolved =
     options.resolved ??
     // PORT and HOST are the command's; what is in `config` stands.
@@ -96,7 +97,7 @@ export async function createServer(config: DuckConfig, options: CreateServerOpti
   setLogger(logger);
   const engine = new Engine({
     hostPool: options.hostPool ?? defaultHostPool,
-    workerModule,
+    workerModule: workerModule(),
     ...requestHandling,
     startTimeoutMs: options.startTimeoutMs ?? START_TIMEOUT_MS,
     bodyLimitBytes: settings.bodyLimitBytes,
@@ -118,6 +119,16 @@ export async function createServer(config: DuckConfig, options: CreateServerOpti
     await engine.close(0).catch(() => undefined);
     throw error;
   }
+}
+
+/** A program that serves itself as the app would make a server in each of its request threads, and these in theirs. */
+function refuseRequestThread(): void {
+  const { kind, name } = currentThread();
+  if (kind !== "request") return;
+  throw new ServerStateError(
+    `createServer() was called in "${name}", a request thread of a server. Each request thread imports the app's module: ` +
+      'make the server in another module than the app, or only where currentThread().kind is not "request".',
+  );
 }
 
 async function buildApp(config: ResolvedConfig): Promise<EngineApp> {

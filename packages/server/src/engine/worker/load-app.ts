@@ -1,5 +1,5 @@
 /** Imports an app and the plugins' worker sides, and makes them runnable. */
-import { type AppDefinition, type FetchApp, isDuckApp, isFetchApp } from "../../app/define-app.ts";
+import { type AppDefinition, type FetchApp, isDuckApp, isFetchApp, noApp } from "../../app/define-app.ts";
 import { type PathSegment, parsePath } from "../../app/path.ts";
 import type { AnyHandler, AnyRoute, RouteOptions } from "../../app/route.ts";
 import type { WebSocketHandlers } from "../../app/web-socket.ts";
@@ -44,11 +44,7 @@ export async function loadApp(url: string, plugins: readonly string[]): Promise<
   const app: unknown = module.default;
   if (isDuckApp(app)) sides.push(app);
   const routes = isDuckApp(app) ? app.routes.map(runnable) : isFetchApp(app) ? [fetchRoute(app)] : undefined;
-  if (routes === undefined) {
-    throw new AppDefinitionError(
-      `The app's module has ${app === undefined ? "no default export" : `a default export of type ${typeof app}`}; expected defineApp({ ... }) or an object with a fetch function.`,
-    );
-  }
+  if (routes === undefined) throw new AppDefinitionError(noApp(app));
   return {
     routes,
     onError: isDuckApp(app) ? app.onError?.bind(app) : errorOf(app as FetchApp),
