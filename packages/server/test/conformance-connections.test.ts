@@ -1,6 +1,7 @@
 /** RFC 9112 6 to 9 and 11, where more than one request is to be seen: persistence, pipelining, what is incomplete, smuggling. */
 import { connect } from "node:net";
 import { expect, test } from "vitest";
+import { LENIENT_PARSER } from "../src/http/hygiene.ts";
 import { start } from "./support/server.ts";
 
 const H = "Host: a\r\n";
@@ -105,9 +106,10 @@ const sections: Record<string, readonly Case[]> = {
     ],
     [
       "a Content-Length among the trailers",
-      post(chunked, `3\r\nabc\r\n0\r\nContent-Length: ${smuggled.length}\r\n\r\n`) + smuggled,
-      [400],
-      "closed",
+      post(chunked, `3\r\nabc\r\n0\r\nContent-Length: ${get("/hello/2").length}\r\n\r\n`) + get("/hello/2"),
+      // RFC 9110 6.5.1 has it ignored or refused. The parser of Node 20.19.0 ignores it, newer ones refuse it.
+      LENIENT_PARSER ? [200, 200] : [400],
+      LENIENT_PARSER ? "open" : "closed",
     ],
     [
       "a request inside a chunk",

@@ -5,6 +5,12 @@ import { isHttp2 } from "./http2-request.ts";
 /** A host and a port as they stand in a URL, or nothing. RFC 9110 7.2. */
 const HOST = /^(?:\[[\w:.%]+\]|[\w.~!$&'()*+,;=%-]*)(?::\d*)?$/;
 
+/**
+ * llhttp 8, which Node 20.19.0 and 20.19.1 have, takes header names that hold a blank or nothing at all, and does not say
+ * that something follows a `Connection: close`.
+ */
+export const LENIENT_PARSER: boolean = Number.parseInt(process.versions.llhttp ?? "", 10) < 9;
+
 const isHost = (name: string): boolean =>
   name.length === 4 && (name === "Host" || name === "host" || name.toLowerCase() === "host");
 
@@ -44,6 +50,8 @@ export function whyRefused(
   } else {
     const wrong = whatOfHosts(rawHeaders);
     if (wrong !== undefined) return [400, wrong];
+    if (LENIENT_PARSER && rawHeaders.some((name, i) => i % 2 === 0 && (name === "" || name.includes(" "))))
+      return [400, "A header's name is empty or holds a blank."];
     if (request.httpVersionMajor !== 1) return [400, "The request is not HTTP/1.0 or HTTP/1.1."];
     // Nobody would take the coding below off: the handler would be given it as its body. What does not end in chunked is
     // refused by the parser. RFC 9112 6.1.

@@ -1,6 +1,7 @@
 /** How a connection ends with an answer, and which answers it still owes: with pipelining, bytes that cannot be parsed may come while earlier requests run. */
 import type { ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
+import { LENIENT_PARSER } from "./hygiene.ts";
 
 const LAST: unique symbol = Symbol("duck.last");
 const BEFORE: unique symbol = Symbol("duck.before");
@@ -31,6 +32,7 @@ export function owe(response: ServerResponse): void {
   const socket = response.socket as KnownSocket | null;
   // Where answers have streams of their own, none is in the way of another.
   if (socket === null || response.req.httpVersionMajor !== 1) return;
+  if (LENIENT_PARSER && !response.shouldKeepAlive) lingerAfter(socket); // else done when something does follow
   const before = socket[LAST];
   socket[LAST] = response;
   if (before === undefined) return;
