@@ -187,6 +187,11 @@ export class Engine {
     this.#listeners.push(listener);
   }
 
+  /** Tells of a request that has ended; from outside, of one that was no route's. */
+  tell(record: RequestRecord): void {
+    for (const listener of this.#listeners) listener(record);
+  }
+
   /** Takes no more; resolves when nothing runs any more. */
   async drained(): Promise<void> {
     this.#draining = true;
@@ -301,7 +306,7 @@ export class Engine {
     const digit = Math.floor(status / 100);
     counts.byClass[digit] = (counts.byClass[digit] ?? 0) + 1;
     if (this.#listeners.length === 0) return;
-    const record: RequestRecord = {
+    this.tell({
       method: request.method,
       route: counts.path,
       url: request.url,
@@ -311,7 +316,6 @@ export class Engine {
       thread: request.threadName,
       requestId: this.idOf(request),
       ip: request.ip,
-    };
-    for (const listener of this.#listeners) listener(record);
+    });
   };
 }
