@@ -107,3 +107,38 @@ test("a plugin's own routes have Fastify's JSON schemas: headers whatever their 
   expect((await fetch(`${at}/own`, { headers: { "x-count": "many" } })).status).toBe(400);
   expect((await fetch(`${at}/own`)).status).toBe(400);
 });
+
+test("what a plugin answers has a line and a figure: its own routes, and a hook in front of an app's, once each", async () => {
+  // Told as it happened: a 401 or 429 of a hook was in no log, since the app's requests have their lines from the engine.
+  const plugin = definePlugin({
+    name: "guard",
+    server(fastify) {
+      fastify.get("/plugin/:id", () => "its own");
+      fastify.addHook("onRequest", async (request, reply) => {
+        if (request.headers.authorization === undefined) await reply.code(401).send("who?");
+      });
+    },
+  });
+  const server = await start("basic.ts", { plugins: [plugin] });
+  const known = { headers: { authorization: "me" } };
+  await fetch(`${server.at}/json?secret`);
+  await fetch(`${server.at}/json`, known);
+  await fetch(`${server.at}/plugin/7`, known);
+  await fetch(`${server.at}/nowhere`, known);
+  await fetch(`${server.at}/healthz`, known);
+  const seen = server.lines.filter((line) => line["msg"] === "request");
+  expect(seen.map(({ path, route, status }) => [path, route, status])).toEqual([
+    ["/json", "/json", 401],
+    ["/json", "/json", 200],
+    ["/plugin/7", "/plugin/:id", 200],
+    ["/nowhere", null, 404],
+  ]);
+  const metrics = await (await fetch(`${server.at}/metrics`, known)).text();
+  const counted = metrics.split("\n").filter((line) => line.startsWith("duck_http_requests_total{"));
+  expect(counted.sort()).toEqual([
+    'duck_http_requests_total{method="GET",route="(none)",status="404"} 1',
+    'duck_http_requests_total{method="GET",route="/json",status="200"} 1',
+    'duck_http_requests_total{method="GET",route="/json",status="401"} 1',
+    'duck_http_requests_total{method="GET",route="/plugin/:id",status="200"} 1',
+  ]);
+});

@@ -140,12 +140,14 @@ async function assemble(
     const id = gate.idOf(request);
     return typeof id === "string" ? id : engine.idOfNumber(id);
   };
+  const metrics = createRequestMetrics();
   const app: FastifyApp = createFastifyApp({
     config,
     logger,
     gate,
     allowed: (url) => engine.allowed(url),
     newId,
+    observe: (method, route, status, durationMs) => metrics.observe(method, route, status, durationMs),
   });
   const { fastify } = app;
   const sockets = new ClientSockets(app.server, config.server.https !== undefined, config.server);
@@ -153,7 +155,6 @@ async function assemble(
 
   const loop = new MainLoop(logger);
   const stats = (): ServerStats => ({ ...engine.stats(), mainLoop: loop.read() });
-  const metrics = createRequestMetrics();
   engine.onDone((record) => metrics.observe(record.method, record.route, record.status, record.durationMs));
   const log = accessLog(logger);
   if (log !== undefined) engine.onDone(log);

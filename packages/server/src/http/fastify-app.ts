@@ -4,18 +4,13 @@
  */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import {
-  type FastifyInstance,
-  type FastifyReply,
-  type FastifyRequest,
-  LogController,
-  fastify as makeFastify,
-} from "fastify";
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify as makeFastify } from "fastify";
 import type { Logger } from "pino";
 import { pathOf } from "../app/path.ts";
 import { problem, problemOf } from "../app/problem.ts";
 import type { ResolvedConfig } from "../config/types.ts";
 import type { MainRoute } from "../engine/in-flight.ts";
+import { AccessLines } from "./access-log.ts";
 import { FastifySink } from "./fastify-sink.ts";
 import { endAfterAnswer } from "./http2-request.ts";
 import { errorAnswer, isLast, parserAnswer, takeOriginForm, whyRefused } from "./hygiene.ts";
@@ -52,6 +47,8 @@ export interface FastifyAppOptions {
   allowed(url: string): string[];
   /** The id of a request that is not the engine's. */
   newId(request: IncomingMessage): string;
+  /** Counts an answer that is not the engine's. */
+  observe(method: string, route: string | null, status: number, durationMs: number): void;
 }
 
 export interface FastifyApp {
@@ -72,6 +69,12 @@ export function createFastifyApp(options: FastifyAppOptions): FastifyApp {
   let opened = false;
   let made: NodeServer | undefined;
   const ending = new WeakSet<Socket>();
+  /** Requests that the engine has had. */
+  const entered = new WeakSet<IncomingMessage>();
+  const enter = (request: FastifyRequest, reply: FastifyReply, route: MainRoute): void => {
+    entered.add(request.raw);
+    gate.enter(request.raw, reply.raw, route, new FastifySink(reply, gate));
+  };
 
   // A fetch-style app takes every path, so what has a path of its own comes before it: management, plugins' routes.
   const managed = new Set([config.management.health, config.management.ready, config.management.metrics]);
@@ -97,7 +100,11 @@ export function createFastifyApp(options: FastifyAppOptions): FastifyApp {
 
   const fastify = makeFastify({
     loggerInstance: logger,
-    logController: new AccessLines({ requestIdLogLabel: "requestId" }),
+    logController: new AccessLines({
+      isEngines: (request) => entered.has(request.raw),
+      appRoute: ({ raw }) => gate.find(raw.method ?? "GET", raw.url ?? "/")?.info.path ?? null,
+      observe: options.observe,
+    }),
     bodyLimit: bodyLimitBytes,
     trustProxy: trustProxy as boolean,
     genReqId: (request) => options.newId(request as IncomingMessage),
@@ -181,8 +188,8 @@ export function createFastifyApp(options: FastifyAppOptions): FastifyApp {
     },
     async open(): Promise<void> {
       const wasHooked = hooked;
-      await fastify.register(async (child) => routeApp(child, gate, freeMethods(fastify, gate)));
-      answerTheRest(fastify, options);
+      await fastify.register(async (child) => routeApp(child, gate, freeMethods(fastify, gate), enter));
+      answerTheRest(fastify, options, enter);
       fastify.addHook("onRequest", async (request, reply) => {
         const refused = whyRefused(request.raw);
         if (refused !== undefined) {
@@ -207,27 +214,8 @@ function lastWords(socket: Socket, code: string | undefined): void {
   else socket.destroy();
 }
 
-/** Access lines for what Fastify answers itself; the engine's requests have theirs from the engine. */
-class AccessLines extends LogController {
-  override incomingRequest(): void {}
-  override requestCompleted(error: Error | null, request: FastifyRequest, reply: FastifyReply): void {
-    if ((request.routeOptions.config as { duckApp?: boolean }).duckApp === true) return;
-    const { url = "/" } = request.raw;
-    const query = url.indexOf("?");
-    // The request's own logger knows its id.
-    const fields = {
-      method: request.method,
-      path: query === -1 ? url : url.slice(0, query),
-      route: request.routeOptions.url ?? null,
-      status: reply.statusCode,
-      durationMs: Math.round(reply.elapsedTime * 1000) / 1000,
-      thread: "main",
-      ip: request.ip,
-    };
-    if (error === null || error === undefined) reply.log.info(fields, "request");
-    else reply.log.warn({ ...fields, err: error }, "request: broken-off");
-  }
-}
+/** Hands a request to the engine. */
+type Enter = (request: FastifyRequest, reply: FastifyReply, route: MainRoute) => void;
 
 /**
  * The methods of the app's route. A fetch-style app shares `/*` with plugins: where one of them has it (static files at
@@ -240,7 +228,7 @@ function freeMethods(fastify: FastifyInstance, gate: RequestGate): readonly stri
 }
 
 /** The app as one route of Fastify, in a scope of its own where bodies are left alone. */
-function routeApp(child: FastifyInstance, gate: RequestGate, methods: readonly string[]): void {
+function routeApp(child: FastifyInstance, gate: RequestGate, methods: readonly string[], enter: Enter): void {
   child.removeAllContentTypeParsers();
   child.addContentTypeParser("*", (_request, _payload, done) => done(null));
   child.route({
@@ -252,19 +240,19 @@ function routeApp(child: FastifyInstance, gate: RequestGate, methods: readonly s
     handler(request, reply) {
       const route: MainRoute | undefined = gate.find(request.raw.method ?? "GET", request.raw.url ?? "/");
       if (route === undefined) reply.callNotFound();
-      else gate.enter(request.raw, reply.raw, route, new FastifySink(reply, gate));
+      else enter(request, reply, route);
     },
   });
 }
 
-function answerTheRest(fastify: FastifyInstance, options: FastifyAppOptions): void {
+function answerTheRest(fastify: FastifyInstance, options: FastifyAppOptions, enter: Enter): void {
   const { gate } = options;
   try {
     fastify.setNotFoundHandler((request, reply) => {
       const { method, url } = request.raw;
       const app = gate.isFetchApp ? gate.find(method ?? "GET", url ?? "/") : undefined;
       if (app !== undefined) {
-        gate.enter(request.raw, reply.raw, app, new FastifySink(reply, gate));
+        enter(request, reply, app);
         return reply;
       }
       const say = (status: number, detail: string): FastifyReply => {

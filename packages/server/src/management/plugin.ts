@@ -37,6 +37,7 @@ export async function managementPlugin(fastify: FastifyInstance, options: Manage
       method: ["GET", "HEAD"],
       url: path,
       exposeHeadRoute: false,
+      config: { management: true } as never,
       // A probe every second would drown what the log is for.
       logLevel: "warn",
       async handler(request, reply) {
