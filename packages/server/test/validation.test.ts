@@ -76,6 +76,27 @@ test("a body that a handler takes in whole through ctx.request has the same limi
   expect(await (await post(`${at}/request-json`, json(fits))).json()).toEqual({ got: fits.slice(2) });
 });
 
+test.each([
+  ["/request-json", "application/json", "{broken", 400],
+  ["/request-json", "application/json", "", 400],
+  ["/request-form", "application/json", "{}", 415],
+  ["/request-form", "multipart/form-data; boundary=x", "no parts", 400],
+  // What is the handler's own mistake stays one.
+  ["/request-twice", "application/x-www-form-urlencoded", "a=1", 500],
+])("a body that ctx.request cannot be read as what %s wants (%s, %j) is a %i", async (path, type, body, status) => {
+  const { at } = await start("basic.ts");
+  const answer = await post(at + path, body, type);
+  expect([answer.status, answer.headers.get("content-type")]).toEqual([
+    status,
+    "application/problem+json; charset=utf-8",
+  ]);
+});
+
+test("a handler that catches what ctx.request.json() throws is given the standard's error", async () => {
+  const { at } = await start("basic.ts");
+  expect(await (await post(`${at}/request-caught`, "{")).text()).toBe("true, ");
+});
+
 test("headers are checked, and reach the handler as their schema made them", async () => {
   const { at } = await start("surface.ts");
   const good = await fetch(`${at}/headers`, { method: "POST", headers: { "X-Count": "7", "x-more": "y" } });

@@ -11,6 +11,7 @@ import type { WorkerLogger } from "../../logs/worker-logger.ts";
 import { type RequestEnvelope, STREAMED_BODY } from "../envelope.ts";
 import type { AbortReason } from "../wire.ts";
 import type { BodySource } from "./body-source.ts";
+import { incomingRequest } from "./incoming-request.ts";
 import type { RunnableRoute } from "./load-app.ts";
 
 /** What contexts of one worker share. */
@@ -177,7 +178,7 @@ export class RequestContext implements Context<string, RouteOptions> {
 /** @throws {HttpError} 400 where the Host header is none that a URL can have: a port of 99999, say. */
 function newRequest(href: string, init: RequestInit): Request {
   try {
-    return new Request(href, init);
+    return incomingRequest(href, init);
   } catch (error) {
     throw URL.canParse(href)
       ? error
