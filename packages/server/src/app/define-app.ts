@@ -1,7 +1,11 @@
 /** `defineApp`: what an app's module exports. */
 import { AppDefinitionError } from "../errors.ts";
+import { meantBy } from "../misspelt.ts";
 import type { Context } from "./context.ts";
 import type { AnyRoute } from "./route.ts";
+
+const HOOKS = ["onWorkerStart", "onWorkerStop", "onError"] as const;
+const MEMBERS: readonly string[] = ["routes", ...HOOKS];
 
 const APP: symbol = Symbol.for("duck-ts.app");
 
@@ -39,7 +43,7 @@ export interface FetchApp {
  *   routes: [get("/hello/:name", ({ params }) => ({ hello: params.name }))],
  * });
  * ```
- * @throws {AppDefinitionError} when a route is not one, or two of them have the same method and path.
+ * @throws {AppDefinitionError} when a route is not one, two of them have the same method and path, or a hook is misspelt.
  */
 export function defineApp(app: AppDefinition): DuckApp {
   if (typeof app !== "object" || app === null || !Array.isArray(app.routes)) {
@@ -57,7 +61,12 @@ export function defineApp(app: AppDefinition): DuckApp {
     if (seen.has(key)) throw new AppDefinitionError(`defineApp: ${key} is declared twice.`);
     seen.add(key);
   });
-  for (const hook of ["onWorkerStart", "onWorkerStop", "onError"] as const) {
+  for (const name of Object.keys(app)) {
+    const meant = meantBy(name, MEMBERS);
+    if (meant !== undefined)
+      throw new AppDefinitionError(`defineApp: unknown member "${name}" (did you mean ${meant}?).`);
+  }
+  for (const hook of HOOKS) {
     const given: unknown = app[hook];
     if (given !== undefined && typeof given !== "function") {
       throw new AppDefinitionError(`defineApp: ${hook} must be a function, got ${typeof given}.`);
