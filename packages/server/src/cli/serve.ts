@@ -11,6 +11,7 @@ import { type StartUp, summaryLine, summaryText } from "./summary.ts";
 /** Of a server, what the command uses. */
 export interface ServedServer {
   listen(): Promise<string>;
+  readonly managementUrl?: string | undefined;
   /** Resolves when all is over; `forced` where requests had to be cut off. */
   close(): Promise<{ readonly forced: boolean }>;
   /** Replaces all threads by ones with fresh code. Rejects, and goes on as before, where the fresh code cannot start. */
@@ -64,6 +65,7 @@ export async function serve(
       flags: { host: command.host, port: command.port, workers: command.workers, logLevel: command.logLevel },
     });
     config = resolved;
+    io.logLevel = resolved.log.level;
     const makeServer = await loading;
     const made = await inTime(
       makeServer(found.config, { resolved }),
@@ -74,7 +76,8 @@ export async function serve(
     server = made;
     const url = await made.listen();
     const routes = made.stats().routes.length;
-    announce({ config: resolved, url, version: io.version(), routes, startupMs: performance.now() }, io);
+    const { managementUrl } = made;
+    announce({ config: resolved, url, managementUrl, version: io.version(), routes, startupMs: performance.now() }, io);
     return null;
   } catch (error) {
     stop();
@@ -130,10 +133,19 @@ async function reload(server: ServedServer, io: CommandIo): Promise<void> {
   }
 }
 
-const levels = { info: 30, warn: 40, error: 50 } as const;
+const levels = {
+  trace: 10,
+  debug: 20,
+  info: 30,
+  warn: 40,
+  error: 50,
+  fatal: 60,
+  silent: Number.POSITIVE_INFINITY,
+} as const;
 
 /** A line about the process itself, in the form that the log has. */
-function say(io: CommandIo, level: keyof typeof levels, message: string): void {
+function say(io: CommandIo, level: "info" | "warn" | "error", message: string): void {
+  if (levels[level] < levels[io.logLevel]) return;
   const line = JSON.stringify({
     level: levels[level],
     time: Date.now(),

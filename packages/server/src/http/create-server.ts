@@ -65,6 +65,8 @@ export interface DuckServer {
   listen(): Promise<string>;
   /** Where it can be reached; undefined before `listen()`. */
   readonly url: string | undefined;
+  /** Where the management paths are, once it listens, when `management.expose` gives them a listener of their own. */
+  readonly managementUrl: string | undefined;
   /** Stops accepting, finishes what runs, ends the threads; at `shutdownTimeoutMs` by force. May be called again. */
   close(): Promise<CloseReport>;
   /** Sends a request through the whole server without a socket. */
@@ -195,6 +197,9 @@ async function assemble(
     fastify,
     get url(): string | undefined {
       return url;
+    },
+    get managementUrl(): string | undefined {
+      return own?.url;
     },
     async listen(): Promise<string> {
       if (closing !== undefined) throw new ServerStateError("The server is closed; make another one.");
