@@ -18,6 +18,7 @@ import {
   createRequestMetrics,
   listenForManagement,
   type ManagementListener,
+  managementMethods,
   managementPlugin,
 } from "../management/index.ts";
 import { workerModule } from "../worker-module.ts";
@@ -147,7 +148,8 @@ async function assemble(
     config,
     logger,
     gate,
-    allowed: (url) => engine.allowed(url),
+    allowed: (request) =>
+      [...new Set([...engine.allowed(request.url ?? "/"), ...managementMethods(config.management, request)])].sort(),
     newId,
     observe: (method, route, status, durationMs) => metrics.observe(method, route, status, durationMs),
   });

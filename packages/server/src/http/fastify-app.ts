@@ -43,8 +43,8 @@ export interface FastifyAppOptions {
   readonly config: ResolvedConfig;
   readonly logger: Logger;
   readonly gate: RequestGate;
-  /** The methods that a path of the app has. */
-  allowed(url: string): string[];
+  /** The methods that the path of a request has, of the app's routes and of what main answers itself. */
+  allowed(request: IncomingMessage): string[];
   /** The id of a request that is not the engine's. */
   newId(request: IncomingMessage): string;
   /** Counts an answer that is not the engine's. */
@@ -259,7 +259,7 @@ function answerTheRest(fastify: FastifyInstance, options: FastifyAppOptions, ent
         const said = problem(status, detail, { requestId: request.id });
         return reply.code(status).type(PROBLEM).send(JSON.stringify(said));
       };
-      const allowed = url === "*" ? METHODS : options.allowed(url ?? "/");
+      const allowed = url === "*" ? METHODS : options.allowed(request.raw);
       if (allowed.length === 0) return say(404, "No route has this path.");
       if ((method === "GET" || method === "HEAD") && gate.isSocket(url ?? "/")) {
         if (request.raw.httpVersionMajor === 1) reply.headers({ connection: "Upgrade, close", upgrade: "websocket" });
