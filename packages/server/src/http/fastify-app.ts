@@ -13,9 +13,10 @@ import type { MainRoute } from "../engine/in-flight.ts";
 import { AccessLines } from "./access-log.ts";
 import { FastifySink } from "./fastify-sink.ts";
 import { endAfterAnswer } from "./http2-request.ts";
-import { errorAnswer, isLast, parserAnswer, takeOriginForm, whyRefused } from "./hygiene.ts";
+import { isLast, parserAnswer, takeOriginForm, whyRefused } from "./hygiene.ts";
 import { asFastifysOwn, lazyCompilers } from "./lazy-compilers.ts";
 import { createNodeServer, type NodeServer } from "./node-server.ts";
+import { refuseTunnels } from "./other-upgrades.ts";
 import { lastOwed, lingerAfter, owe } from "./owed-answers.ts";
 import { RawSink } from "./raw-sink.ts";
 import type { RequestGate } from "./request-gate.ts";
@@ -134,11 +135,7 @@ export function createFastifyApp(options: FastifyAppOptions): FastifyApp {
     serverFactory(handler) {
       if (made === undefined) {
         made = createNodeServer(config.server, listener(handler));
-        // Without a listener Node cuts the connection without a word. RFC 9110 9.3.6: few origin servers implement it.
-        made.server.on("connect", (request: IncomingMessage, socket: Socket) => {
-          // Read on, or the client's own end would never be heard.
-          if (request.httpVersionMajor === 1) socket.resume().end(errorAnswer(501));
-        });
+        refuseTunnels(made.server);
       }
       return made.server;
     },
