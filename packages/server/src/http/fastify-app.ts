@@ -12,6 +12,7 @@ import type { ResolvedConfig } from "../config/types.ts";
 import type { MainRoute } from "../engine/in-flight.ts";
 import { AccessLines } from "./access-log.ts";
 import { FastifySink } from "./fastify-sink.ts";
+import { takeHookedHeaders } from "./hooked-headers.ts";
 import { endAfterAnswer } from "./http2-request.ts";
 import { isLast, parserAnswer, takeOriginForm, whyRefused } from "./hygiene.ts";
 import { asFastifysOwn, lazyCompilers } from "./lazy-compilers.ts";
@@ -74,6 +75,7 @@ export function createFastifyApp(options: FastifyAppOptions): FastifyApp {
   const entered = new WeakSet<IncomingMessage>();
   const enter = (request: FastifyRequest, reply: FastifyReply, route: MainRoute): void => {
     entered.add(request.raw);
+    takeHookedHeaders(request.raw, request.headers);
     gate.enter(request.raw, reply.raw, route, new FastifySink(reply, gate));
   };
 
@@ -234,6 +236,7 @@ function routeApp(child: FastifyInstance, gate: RequestGate, methods: readonly s
     exposeHeadRoute: false,
     ...(gate.isFetchApp ? {} : { constraints: { duckApp: "yes" } as never }),
     config: { duckApp: true } as never,
+    schema: { hide: true } as never,
     handler(request, reply) {
       const route: MainRoute | undefined = gate.find(request.raw.method ?? "GET", request.raw.url ?? "/");
       if (route === undefined) reply.callNotFound();

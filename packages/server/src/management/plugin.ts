@@ -38,7 +38,9 @@ export async function managementPlugin(fastify: FastifyInstance, options: Manage
       method: ["GET", "HEAD"],
       url: path,
       exposeHeadRoute: false,
-      config: { management: true } as never,
+      // To rate limits a probe is nobody's traffic; and none of it is the API that @fastify/swagger is to describe.
+      config: { management: true, rateLimit: false } as never,
+      schema: { hide: true } as never,
       // A probe every second would drown what the log is for.
       logLevel: "warn",
       async handler(request, reply) {
