@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { start } from "./support/server.ts";
+import { raw, start } from "./support/server.ts";
 
 const post = (url: string, body: string, type = "application/json"): Promise<Response> =>
   fetch(url, { method: "POST", body, headers: { "content-type": type } });
@@ -95,6 +95,33 @@ test.each([
 test("a handler that catches what ctx.request.json() throws is given the standard's error", async () => {
   const { at } = await start("basic.ts");
   expect(await (await post(`${at}/request-caught`, "{")).text()).toBe("true, ");
+});
+
+test("a list of one is a list where the schema wants one: in queries and in forms, not in JSON", async () => {
+  // Told as it happened: ?tag=a&tag=b was a list, and ?tag=a a 400, as it cannot be told from a single value.
+  const { at } = await start("basic.ts");
+  const json = async (path: string): Promise<unknown> => (await fetch(at + path)).json();
+  expect(await json("/slow-query?tag=a")).toEqual({ page: 1, tag: ["a"] });
+  expect(await json("/slow-query?tag=")).toEqual({ page: 1, tag: [""] });
+  expect(await json("/slow-query?tag=a&page=x")).toMatchObject({ details: { issues: [{ path: ["page"] }] } });
+  expect(await json("/async-list?tag=a")).toEqual({ tag: ["a"] });
+  expect(await json("/async-list?tag=no")).toMatchObject({ details: { issues: [{ path: ["tag", 0] }] } });
+  const form = await post(`${at}/form-list`, "tag=a", "application/x-www-form-urlencoded");
+  expect(await form.json()).toEqual({ tag: ["a"] });
+  expect((await post(`${at}/form-list`, '{"tag":"a"}')).status).toBe(400);
+});
+
+test("no body is of no type: an optional one may be missing, whatever length is stated", async () => {
+  // Told as it happened: fetch states a length of 0 with a POST that has no body, and that was a 415.
+  const { at, port } = await start("basic.ts");
+  expect(await (await fetch(`${at}/optional-body`, { method: "POST" })).json()).toEqual({ got: null });
+  const bare = await raw(port, "POST /optional-body HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  expect(bare).toMatch(/\{"got":null\}$/);
+  const missing = await fetch(`${at}/form-list`, { method: "POST" });
+  expect([missing.status, await missing.json()]).toEqual([
+    400,
+    expect.objectContaining({ detail: "The request is not valid: body." }),
+  ]);
 });
 
 test("headers are checked, and reach the handler as their schema made them", async () => {

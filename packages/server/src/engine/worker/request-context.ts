@@ -120,12 +120,17 @@ export class RequestContext implements Context<string, RouteOptions> {
     }
     return this.#body.value;
   }
+  /** Is the body a form's fields, where a list of one cannot be told from a single value? */
+  get hasForm(): boolean {
+    return bodyKindOf(this.rawHeaders()["content-type"]) === "form";
+  }
   /** @throws {HttpError} 415 when the route has a schema for its body and this one is of a type that no schema reads. */
   checkMediaType(): void {
     const { body } = this.envelope;
     if (this.route.options.body === undefined || body === null) return;
     const type = this.rawHeaders()["content-type"];
-    if (bodyKindOf(type) !== "bytes") return;
+    // Nothing, sent with a length of 0, is of no type.
+    if (bodyKindOf(type) !== "bytes" || (type === undefined && (body as Uint8Array).byteLength === 0)) return;
     throw new HttpError(415, `The body has the type ${type ?? "(none)"}; expected JSON, form fields or text.`);
   }
 

@@ -168,7 +168,7 @@ export class RequestHost {
   #invoke(ctx: RequestContext, route: RunnableRoute): EncodedReply | Promise<EncodedReply> {
     if (route.hasSchemas) {
       ctx.checkMediaType();
-      const validated = validateParts(route.options, (part) => this.#part(ctx, part));
+      const validated = validateParts(route.options, (part) => this.#part(ctx, part), ctx.hasForm);
       if (isPromise(validated)) {
         return validated.then((parts) => {
           ctx.validated = parts;
