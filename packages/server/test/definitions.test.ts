@@ -1,5 +1,5 @@
 /** What an app declares is checked where it is declared, and the message says what was found and what was expected. */
-import { AppDefinitionError, defineApp, get, post } from "@duck-ts/server";
+import { AppDefinitionError, defineApp, get, post, ws } from "@duck-ts/server";
 import { expect, test } from "vitest";
 
 const said = (declare: () => unknown): string => {
@@ -28,4 +28,16 @@ test("a route that runs on main cannot have its body as a stream: nobody would e
     'POST /upload: streamBody must not be true with run: "main", where bodies are collected first.',
   );
   expect(post("/upload", { run: "main", streamBody: false }, () => null).options.run).toBe("main");
+});
+
+test("a WebSocket route says what its callbacks and options may be", () => {
+  expect(said(() => ws("/a", { onMessage: () => undefined } as never))).toBe(
+    'ws /a: unknown callback "onMessage", expected one of open, message, close.',
+  );
+  expect(said(() => ws("/a", {}, { maxMessageByte: 1 } as never))).toContain('unknown option "maxMessageByte"');
+  expect(said(() => ws("/a", {}, { pingIntervalMs: -1 }))).toBe(
+    "ws /a: pingIntervalMs must be a whole number, 0 or more; got -1.",
+  );
+  expect(said(() => ws("/a", {}, { maxMessageBytes: 0 }))).toContain("1 or more; got 0.");
+  expect(ws("/a", { message: () => undefined }, { pingIntervalMs: 0 }).path).toBe("/a");
 });

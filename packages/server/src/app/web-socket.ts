@@ -56,18 +56,43 @@ export interface WebSocketOptions {
  *
  * export default defineApp({ routes: [ws("/echo", { message: (socket, data) => void socket.send(data) })] });
  * ```
+ * @throws {AppDefinitionError} when the path, a callback or an option is not what it has to be.
  */
 export function ws<const P extends string>(
   path: P,
   handlers: WebSocketHandlers<P>,
   options: WebSocketOptions = {},
 ): WebSocketRoute {
-  for (const name of ["open", "message", "close"] as const) {
+  checkNames(`ws ${path}: unknown callback`, handlers, CALLBACKS);
+  checkNames(`ws ${path}: unknown option`, options, Object.keys(LEAST));
+  for (const name of CALLBACKS) {
     const given: unknown = handlers[name];
     if (given !== undefined && typeof given !== "function") {
       throw new AppDefinitionError(`ws ${path}: ${name} must be a function, got ${typeof given}.`);
     }
   }
+  for (const [name, least] of Object.entries(LEAST)) {
+    const given = options[name as keyof WebSocketOptions];
+    if (given !== undefined && !(Number.isInteger(given) && given >= least)) {
+      throw new AppDefinitionError(
+        `ws ${path}: ${name} must be a whole number, ${least} or more; got ${String(given)}.`,
+      );
+    }
+  }
   const segments = parsePath(path);
   return { kind: "websocket", method: "GET", path, segments, options, handlers: handlers as WebSocketHandlers };
+}
+
+const CALLBACKS = ["open", "message", "close"] as const;
+const LEAST: Readonly<Record<keyof WebSocketOptions, number>> = {
+  maxMessageBytes: 1,
+  pingIntervalMs: 0,
+  maxBufferedBytes: 0,
+};
+
+/** A misspelt one would never be called, or heeded. */
+function checkNames(what: string, given: object, known: readonly string[]): void {
+  for (const name of Object.keys(given)) {
+    if (!known.includes(name)) throw new AppDefinitionError(`${what} "${name}", expected one of ${known.join(", ")}.`);
+  }
 }
