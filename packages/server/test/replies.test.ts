@@ -102,6 +102,23 @@ test.each([
   expect(lines.some((line) => line["msg"] === "A handler failed")).toBe(true);
 });
 
+test("whatever has a then is awaited, and may give nothing back; the thread does not end of it", async () => {
+  // Told as it happened: a then() that returned nothing ended its thread, and with it everybody's requests there.
+  const server = await start("basic.ts");
+  expect(await (await fetch(`${server.at}/thenable`)).json()).toEqual({ rows: 1 });
+  expect((await fetch(`${server.at}/thenable-fails`)).status).toBe(409);
+  expect(server.stats().restarts.error).toBe(0);
+});
+
+test("a Response that is thrown is the answer", async () => {
+  const { at, lines } = await start("basic.ts");
+  const forbidden = await fetch(`${at}/throws-response/403`);
+  expect([forbidden.status, await forbidden.text()]).toEqual([403, "not you"]);
+  const elsewhere = await fetch(`${at}/throws-response/302`, { redirect: "manual" });
+  expect([elsewhere.status, elsewhere.headers.get("location")]).toEqual([302, "/json"]);
+  expect(lines.filter((line) => Number(line["level"]) > 40)).toEqual([]);
+});
+
 test("a 304 has its headers and no body", async () => {
   const { port } = await start("surface.ts");
   const answer = await raw(port, "GET /not-modified HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");

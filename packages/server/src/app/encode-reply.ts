@@ -177,7 +177,8 @@ type NodeResponse = Response & {
   _toNodeResponse?: () => { status: number; headers: string[]; body: unknown };
 };
 
-function isResponse(value: object): value is NodeResponse {
+/** Is it a web `Response`, of this realm or another library's own? */
+export function isResponse(value: object): value is NodeResponse {
   if (value instanceof Response) return true;
   const candidate = value as Partial<Response>;
   return typeof candidate.arrayBuffer === "function" && typeof candidate.status === "number" && "headers" in candidate;
