@@ -1,3 +1,4 @@
+import { sse } from "@duck-ts/server";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { raw, start } from "./support/server.ts";
 
@@ -100,6 +101,43 @@ test.each([
   expect(response.headers.get("set-cookie")).toBeNull();
   expect(await response.json()).toMatchObject({ status: 500 });
   expect(lines.some((line) => line["msg"] === "A handler failed")).toBe(true);
+});
+
+test("what is no HTML, no length or no headers is a 500 that the log explains", async () => {
+  // Told as it happened: html(undefined) ended its thread, and a length of "x" went out as it was.
+  const server = await start("basic.ts");
+  for (const path of ["/no-html", "/no-length", "/no-headers"]) {
+    expect([path, (await fetch(server.at + path)).status]).toEqual([path, 500]);
+  }
+  expect(server.lines.flatMap((line) => (line["err"] as { message: string } | undefined)?.message ?? [])).toEqual([
+    "html() takes a string, got undefined.",
+    'The content-length of an answer is "x", which is no number.',
+    "The headers of a reply() are a string.",
+  ]);
+  expect(server.stats().restarts.error).toBe(0);
+  const safe = await fetch(`${server.at}/safe-html`);
+  expect([safe.headers.get("content-type"), await safe.text()]).toEqual(["text/html; charset=utf-8", "<b>"]);
+});
+
+test("an event that is a string is its data; what is neither that nor an object breaks the stream off", async () => {
+  const pieces: string[] = [];
+  const { body } = sse(["a\nb", { data: 1, event: "n" }, 5 as never]);
+  const read = async (): Promise<void> => {
+    for await (const piece of body) pieces.push(piece);
+  };
+  await expect(read()).rejects.toThrow("An event is an object with data, or a string; got number.");
+  expect(pieces).toEqual([":\n\n", "data: a\ndata: b\n\n", "event: n\ndata: 1\n\n"]);
+});
+
+test("logging never fails a handler, whatever it is given", async () => {
+  const { at, lines } = await start("basic.ts");
+  expect(await (await fetch(`${at}/logs-anything`)).text()).toBe("logged");
+  expect(lines.filter((line) => line["thread"] !== "main" && line["path"] === undefined)).toMatchObject([
+    { msg: "a getter", unreadable: "no x" },
+    { msg: "a proxy", unreadable: "no keys" },
+    { msg: "5" },
+    { msg: "none" },
+  ]);
 });
 
 test("whatever has a then is awaited, and may give nothing back; the thread does not end of it", async () => {

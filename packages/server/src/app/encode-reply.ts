@@ -248,7 +248,8 @@ const FRAMING: ReadonlySet<string> = new Set(["transfer-encoding", "keep-alive",
 /** Header lines for the wire. @throws {InvalidReplyError} for a name or value that could split the answer. */
 function headerLines(headers: ReplyHeaders | undefined, cookies: readonly string[] = []): string | null {
   const flat: string[] = [];
-  if (headers !== undefined) {
+  if (headers !== undefined && headers !== null) {
+    if (typeof headers !== "object") throw new InvalidReplyError(`The headers of a reply() are ${describe(headers)}.`);
     if (headers instanceof Headers) headers.forEach((value, name) => void flat.push(name, value));
     else if (Array.isArray(headers)) for (const [name, value] of headers as [string, string][]) flat.push(name, value);
     else {
@@ -283,6 +284,10 @@ export function flatHeaderLines(flat: readonly string[]): string | null {
       );
     }
     if (FRAMING.has(name)) continue;
+    // Whoever reads on behind a length that is none finds the next answer elsewhere.
+    if (name === "content-length" && !/^\d+$/.test(value)) {
+      throw new InvalidReplyError(`The content-length of an answer is ${JSON.stringify(value)}, which is no number.`);
+    }
     out += out === "" ? `${name}\n${value}` : `\n${name}\n${value}`;
   }
   return out === "" ? null : out;

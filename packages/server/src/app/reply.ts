@@ -80,9 +80,16 @@ export interface Html {
   readonly html: string;
 }
 
-/** Marks a string as HTML. Nothing is escaped. */
+/**
+ * Marks a string as HTML. Nothing is escaped.
+ * @throws {TypeError} for what is no string; a String object, as some libraries mark safe markup with, is one.
+ */
 export function html(text: string): Html {
-  const marked = { html: text };
+  const given: unknown = text;
+  if (typeof given !== "string" && !(given instanceof String)) {
+    throw new TypeError(`html() takes a string, got ${given === null ? "null" : typeof given}.`);
+  }
+  const marked = { html: String(given) };
   Object.defineProperty(marked, HTML, { value: true });
   return marked;
 }
