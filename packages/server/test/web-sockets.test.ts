@@ -53,6 +53,26 @@ test("binary and text go both ways; a message above the limit closes with 1009",
   expect((await closed)[0]).toBe(1009);
 });
 
+test("any bytes are sent as they are, and what is neither bytes nor text is said to be", async () => {
+  // Told as it happened: an object went out as no bytes at all, 5 as five of them, and of 16-bit numbers half was lost.
+  const server = await start("sockets.ts");
+  const ask = async (what: string): Promise<unknown[]> => {
+    const socket = new WebSocket(`${server.at.replace("http", "ws")}/send/${what}`);
+    const heard: string[] = [];
+    socket.on("message", (data: Buffer) => heard.push(data.toString("hex")));
+    const [code] = (await once(socket, "close")) as [number];
+    return [code, ...heard];
+  };
+  expect([await ask("view"), await ask("buffer")]).toEqual([
+    [1000, "00ff"],
+    [1000, "000000"],
+  ]);
+  for (const what of ["object", "number", "nothing"]) expect(await ask(what)).toEqual([1011]);
+  expect(server.lines.flatMap((line) => (line["err"] as { message: string } | undefined)?.message ?? [])).toEqual(
+    ["object", "number", "undefined"].map((type) => `send() takes a string or bytes, got ${type}.`),
+  );
+});
+
 test("a request without a handshake is told that WebSockets are spoken there", async () => {
   const { port } = await start("sockets.ts");
   for (const method of ["GET", "HEAD"]) {

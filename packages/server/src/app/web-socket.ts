@@ -13,8 +13,12 @@ export interface DuckWebSocket {
   readonly readyState: "open" | "closing" | "closed";
   /** Bytes that were sent and that the client's connection has not taken yet. */
   readonly bufferedBytes: number;
-  /** Sends a text or binary message; `false` when more is buffered than `maxBufferedBytes` and you should wait for `drained()`. */
-  send(data: string | Uint8Array): boolean;
+  /**
+   * Sends a text or binary message; `false` when more is buffered than `maxBufferedBytes` and you should wait for
+   * `drained()`.
+   * @throws {TypeError} for what is neither: objects have to be made JSON first.
+   */
+  send(data: string | ArrayBufferView | ArrayBuffer): boolean;
   /** Resolves when what was sent has left, at once if it has. */
   drained(): Promise<void>;
   /** Closes with a code (1000, or 3000 to 4999) and a reason of at most 123 bytes. */
