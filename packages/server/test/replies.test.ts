@@ -103,6 +103,12 @@ test.each([
   expect(lines.some((line) => line["msg"] === "A handler failed")).toBe(true);
 });
 
+test("a view of any kind is sent as the bytes that it shows", async () => {
+  const answer = await fetch(`${(await start("basic.ts")).at}/view`);
+  expect(answer.headers.get("content-type")).toBe("application/octet-stream");
+  expect([...new Uint8Array(await answer.arrayBuffer())]).toEqual([0, 255]);
+});
+
 test("what is no HTML, no length or no headers is a 500 that the log explains", async () => {
   // Told as it happened: html(undefined) ended its thread, and a length of "x" went out as it was.
   const server = await start("basic.ts");

@@ -1,3 +1,4 @@
+import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
 import { raw, start } from "./support/server.ts";
 
@@ -122,6 +123,21 @@ test("no body is of no type: an optional one may be missing, whatever length is 
     400,
     expect.objectContaining({ detail: "The request is not valid: body." }),
   ]);
+});
+
+test("a compressed body is a 415 that says so, where it was to be read; as bytes it is the handler's", async () => {
+  const { at } = await start("basic.ts");
+  const send = (type: string, coding: string): Promise<Response> =>
+    fetch(`${at}/echo`, {
+      method: "POST",
+      body: coding === "identity" ? "{}" : gzipSync("{}"),
+      headers: { "content-type": type, "content-encoding": coding },
+    });
+  const refused = await send("application/json", "gzip");
+  expect([refused.status, refused.headers.get("accept-encoding")]).toEqual([415, "identity"]);
+  expect(await refused.json()).toMatchObject({ detail: "The body has the coding gzip; expected none." });
+  expect((await send("application/json", "identity")).status).toBe(200);
+  expect((await send("application/octet-stream", "gzip")).status).toBe(200);
 });
 
 test("headers are checked, and reach the handler as their schema made them", async () => {

@@ -93,6 +93,10 @@ function encodeBody(
     if (value instanceof ArrayBuffer) {
       return { status, contentType: as(BYTES_TYPE), headers, body: new Uint8Array(value), stream: null };
     }
+    if (ArrayBuffer.isView(value)) {
+      const body = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+      return { status, contentType: as(BYTES_TYPE), headers, body, stream: null };
+    }
     if (isReply(value)) throw new InvalidReplyError("The body of a reply() is itself a reply().");
     if (isResponse(value))
       throw new InvalidReplyError("The body of a reply() is a Response; return the Response itself.");

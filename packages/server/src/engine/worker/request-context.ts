@@ -107,7 +107,7 @@ export class RequestContext implements Context<string, RouteOptions> {
     this.#headers ??= parseHeaders(this.envelope.headers);
     return this.#headers;
   }
-  /** @throws {HttpError} 400 when it is malformed. */
+  /** @throws {HttpError} 400 when it is malformed, 415 when it is compressed, or in a charset that this cannot read. */
   rawBody(): unknown {
     if (this.#body === undefined) {
       const { body } = this.envelope;
@@ -116,7 +116,8 @@ export class RequestContext implements Context<string, RouteOptions> {
           `${this.route.info.method} ${this.route.info.path}: ctx.body was read, but this body is coming in as a stream, because the handler uses ctx.request. Give the route { streamBody: false } to have bodies collected first.`,
         );
       }
-      this.#body = { value: parseBody(body ?? undefined, this.rawHeaders()["content-type"]) };
+      const { "content-type": type, "content-encoding": coding } = this.rawHeaders();
+      this.#body = { value: parseBody(body ?? undefined, type, coding) };
     }
     return this.#body.value;
   }
