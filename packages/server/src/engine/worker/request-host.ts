@@ -1,14 +1,8 @@
 /** Runs requests in a worker (and, for `run: "main"` routes, on main): takes envelopes, gives answers. */
 import { AsyncResource } from "node:async_hooks";
 import type { AppDefinition } from "../../app/define-app.ts";
-import {
-  BYTES_TYPE,
-  type EncodedReply,
-  encodeReply,
-  flatHeaderLines,
-  isResponse,
-  PROBLEM_TYPE,
-} from "../../app/encode-reply.ts";
+import { flatHeaderLines } from "../../app/encode-headers.ts";
+import { BYTES_TYPE, type EncodedReply, encodeReply, isResponse, PROBLEM_TYPE } from "../../app/encode-reply.ts";
 import { problemOf, statusOf } from "../../app/problem.ts";
 import { requestIdVar } from "../../app/request-id.ts";
 import { validateParts } from "../../app/validation.ts";
@@ -265,7 +259,8 @@ export class RequestHost {
     const { onError, log, development } = this.#options;
     try {
       let value: unknown = onError === undefined ? undefined : await onError(error, ctx as never);
-      if (value === undefined && isThrownAnswer(error)) value = error;
+      // `throw new Response(...)`, as Remix and others have it, is a way to answer.
+      if (value === undefined && isResponse(error)) value = error;
       if (value !== undefined) {
         const reply = await encodeReply(value, ctx);
         if (reply.stream === null) return reply;
@@ -287,11 +282,6 @@ export class RequestHost {
     const body = stringify(problemOf(cause, development, ctx.id));
     return { status, contentType: PROBLEM_TYPE, headers: lines, body, stream: null };
   }
-}
-
-/** `throw new Response(...)`, as Remix and others have it, is a way to answer. */
-function isThrownAnswer(error: unknown): boolean {
-  return typeof error === "object" && error !== null && isResponse(error);
 }
 
 function stringify(problem: ReturnType<typeof problemOf>): string {
