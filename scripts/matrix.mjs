@@ -54,7 +54,14 @@ function binary(line) {
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "package.json"), '{ "private": true }\n');
   // npm's `node` package is a script that links the platform's binary, so install scripts have to run.
-  const args = ["install", `node@${supported[line]}`, "--ignore-scripts=false", "--no-audit", "--no-fund", "--loglevel=error"];
+  const args = [
+    "install",
+    `node@${supported[line]}`,
+    "--ignore-scripts=false",
+    "--no-audit",
+    "--no-fund",
+    "--loglevel=error",
+  ];
   spawnSync("npm", args, { cwd: folder, stdio: "inherit", shell: process.platform === "win32" });
   return existsSync(node) ? node : undefined;
 }

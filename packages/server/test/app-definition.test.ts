@@ -47,6 +47,16 @@ test.each<[string, () => unknown, string]>([
     () => defineApp(wrong({ routes: [], onStart() {} })),
     `unknown "onStart", expected one of`,
   ],
+  [
+    "a misspelt hook",
+    () => defineApp(wrong({ routes: [], onWorkerStrat() {} })),
+    `unknown "onWorkerStrat" (did you mean onWorkerStart?)`,
+  ],
+  [
+    "a body as a stream on main",
+    () => post("/a", { run: "main", streamBody: true }, answer),
+    `streamBody must not be true with run: "main", where bodies are collected first`,
+  ],
   ["a hook that is none", () => defineApp(wrong({ routes: [], onError: 3 })), "onError must be a function, got 3"],
   ["a route twice", () => defineApp({ routes: [get("/a", answer), get("/a", answer)] }), "GET /a is declared twice"],
   [
@@ -56,11 +66,19 @@ test.each<[string, () => unknown, string]>([
   ],
   ["a callback that is none", () => ws("/a", wrong({ message: "x" })), `message must be a function, got "x"`],
   ["a socket's option that is text", () => ws("/a", {}, wrong({ maxMessageBytes: "1mb" })), `1 or more, got "1mb"`],
+  ["a socket's callback that there is not", () => ws("/a", wrong({ onMessage() {} })), `unknown callback "onMessage"`],
+  ["a socket's option below the least", () => ws("/a", {}, { pingIntervalMs: -1 }), "0 or more, got -1"],
   ["a socket's option that there is not", () => ws("/a", {}, wrong({ ping: 3 })), `ws /a: unknown option "ping"`],
   ["a status that is text", () => new HttpError(wrong("404")), `from 400 to 599, got "404"`],
   ["HTML that is no text", () => html(wrong(undefined)), "html: expected a string, got undefined"],
 ])("%s", (_what, declare, message) => {
   expect(declare).toThrow(message);
+});
+
+test("what is fine, or the app's own, is taken", () => {
+  expect(defineApp(Object.assign({ routes: [get("/", answer)] }, { version: 3 })).routes).toHaveLength(1);
+  expect(post("/a", { run: "main", streamBody: false }, answer).options.run).toBe("main");
+  expect(ws("/a", { message: answer }, { pingIntervalMs: 0 }).path).toBe("/a");
 });
 
 test("routes of one shape are each reached where method or pattern tells them apart", () => {

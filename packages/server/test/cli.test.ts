@@ -28,7 +28,7 @@ function fakeProcess(cwd: string, env: NodeJS.ProcessEnv = {}, isTTY = false) {
     version: () => "1.2.3",
     startDeadlineMs: 60_000,
     forPeople: isTTY,
-    leastLevel: 0,
+    logLevel: "info",
   };
   return { io, written, signals, exited };
 }
@@ -146,10 +146,40 @@ describe("duck-ts serve", () => {
     });
   });
 
-  it("says nothing where the log is silent", async () => {
-    const { io, written } = fakeProcess(temporaryFolder(appFiles));
-    await run(["serve", "--log-level", "silent"], io, fakeServer().load);
-    expect(written.stdout).toBe("");
+  it("says nothing where the log is silent, and of its signals what the log's level lets through", async () => {
+    const LISTENS = "listens";
+    for (const [level, says] of [
+      ["silent", []],
+      ["error", [LISTENS, 50]],
+      ["info", [LISTENS, 30, 50, 30]],
+    ] as const) {
+      const { io, written, signals, exited } = fakeProcess(temporaryFolder(appFiles));
+      const reload = async (): Promise<void> => {
+        throw new Error("broken");
+      };
+      await run(["serve", "--log-level", level], io, fakeServer({ reload }).load);
+      signals.emit("SIGHUP", "SIGHUP");
+      await new Promise((turn) => setImmediate(turn));
+      signals.emit("SIGTERM", "SIGTERM");
+      expect(await exited).toBe(0);
+      const lines = written.stdout.split("\n").filter((line) => line !== "");
+      const about = lines.map((line) => JSON.parse(line) as { level: number; url?: string });
+      expect([level, about.map((line) => (line.url === undefined ? line.level : LISTENS))]).toEqual([level, says]);
+    }
+  });
+
+  it("names the port that the management paths have got", async () => {
+    const root = temporaryFolder({
+      ...appFiles,
+      "duck.config.ts": "export default { management: { expose: { host: '127.0.0.1', port: 0 } } }",
+    });
+    for (const forPeople of [true, false]) {
+      const { io, written } = fakeProcess(root, {}, forPeople);
+      await run(["serve"], io, fakeServer({ managementUrl: "http://127.0.0.1:9123" }).load);
+      expect(written.stdout).toContain(
+        forPeople ? "/metrics on http://127.0.0.1:9123\n" : '"managementUrl":"http://127.0.0.1:9123"',
+      );
+    }
   });
 
   it("reads .env files before the config file", async () => {

@@ -55,6 +55,16 @@ test("HEAD has no body, an unknown path is a 404, a wrong method a 405", async (
   expect(await ask(client, { ":path": "/seen", ":method": "DELETE" })).toMatchObject({ status: 405 });
 });
 
+test("CONNECT is a 501, and its stream is closed with that", async () => {
+  // Told as it happened: nobody answered, and the server could not close before shutdownTimeoutMs.
+  const server = await secure();
+  const client = await session(server.at);
+  const answer = await answerOf(client.request({ ":method": "CONNECT", ":authority": "elsewhere:443" }));
+  expect(answer).toMatchObject({ status: 501, body: expect.stringContaining("Not Implemented") });
+  expect(await ask(client, { ":path": "/seen" })).toMatchObject({ status: 200 });
+  expect(await server.close()).toEqual({ forced: false });
+});
+
 test("bodies come in: whole ones without a stated length, streamed ones, and those above the limit are a 413", async () => {
   const client = await session((await secure({ server: { bodyLimitBytes: 1000 } })).at);
   const json = { ":method": "POST", "content-type": "application/json" };

@@ -35,6 +35,36 @@ async function failure(promise: Promise<unknown>): Promise<AppLoadError> {
   return error as AppLoadError;
 }
 
+describe("a plugin's worker side", () => {
+  it.each(["onWorkerStrat", "onworkerstop", "onWorkerReady"])(
+    "that exports %s is told of, since nothing would ever call it",
+    async (name) => {
+      const root = temporaryFolder({
+        "src/app.ts": "export default { routes: [] };",
+        "db.ts": `export const on = 1, state = {}; export function ${name}(): void {}`,
+      });
+      const { message, file } = await failure(prepare(root, ["db.ts"]));
+      expect([message, file]).toEqual([
+        expect.stringMatching(
+          new RegExp(`^db\\.ts, the worker side of a plugin, exports ${name}; expected onWorkerStart or onWorkerStop`),
+        ),
+        join(root, "db.ts"),
+      ]);
+      expect(message.includes("did you mean onWorkerSt")).toBe(name !== "onWorkerReady");
+    },
+  );
+
+  it("may export whatever it likes beside its hooks, or nothing but that", async () => {
+    const app = { "src/app.ts": "export default { routes: [] };" };
+    const root = temporaryFolder({
+      ...app,
+      "db.ts": "export const on = 1, start = 2; export function onWorkerStop() {}",
+      "side.ts": "export {};",
+    });
+    expect((await prepare(root, ["db.ts", "side.ts"])).pluginWorkers).toHaveLength(2);
+  });
+});
+
 describe("a TypeScript app", () => {
   it("can be imported on main and in a worker, with no build step", async () => {
     const root = temporaryFolder({

@@ -1,6 +1,6 @@
 import type { ThreadNode } from "@duck-ts/managers";
 import Fastify, { type FastifyInstance } from "fastify";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, test } from "vitest";
 import type { ResolvedConfig } from "../src/config/index.ts";
 import {
   createRequestMetrics,
@@ -51,6 +51,15 @@ async function serve(options: Partial<ManagementOptions> = {}, prepare?: (fastif
   onTestFinished(() => fastify.close());
   return { url, metrics: options.metrics ?? metrics, fastify };
 }
+
+test("methods that clients of HTTP/2 make up share one label, so that they cannot grow the metrics without bound", () => {
+  const metrics = createRequestMetrics();
+  for (const method of ["GET", "MADE-UP", "ANOTHER"]) metrics.observe(method, null, 404, 1);
+  expect(metrics.routes().map(({ method, route, count }) => [method, route, count])).toEqual([
+    ["GET", "(none)", 1],
+    ["other", "(none)", 2],
+  ]);
+});
 
 describe("the management paths", () => {
   it("say that the process is alive", async () => {

@@ -2,7 +2,7 @@ import { definePlugin } from "@duck-ts/server";
 import compress from "@fastify/compress";
 import cors from "@fastify/cors";
 import { expect, test } from "vitest";
-import { start } from "./support/server.ts";
+import { raw, start } from "./support/server.ts";
 
 const both = definePlugin({
   name: "cors-and-compress",
@@ -106,4 +106,83 @@ test("a plugin's own routes have Fastify's JSON schemas: headers whatever their 
   expect([good.status, await good.json()]).toEqual([200, { count: 7 }]);
   expect((await fetch(`${at}/own`, { headers: { "x-count": "many" } })).status).toBe(400);
   expect((await fetch(`${at}/own`)).status).toBe(400);
+});
+
+test("what a plugin answers has a line and a figure: its own routes, and a hook in front of an app's, once each", async () => {
+  // Told as it happened: a 401 or 429 of a hook was in no log, since the app's requests have their lines from the engine.
+  const plugin = definePlugin({
+    name: "guard",
+    server(fastify) {
+      fastify.get("/plugin/:id", () => "its own");
+      fastify.addHook("onRequest", async (request, reply) => {
+        if (request.headers.authorization === undefined) await reply.code(401).send("who?");
+      });
+    },
+  });
+  const server = await start("basic.ts", { plugins: [plugin] });
+  const known = { headers: { authorization: "me" } };
+  await fetch(`${server.at}/json?secret`);
+  await fetch(`${server.at}/json`, known);
+  await fetch(`${server.at}/plugin/7`, known);
+  await fetch(`${server.at}/nowhere`, known);
+  await fetch(`${server.at}/healthz`, known);
+  const seen = server.lines.filter((line) => line["msg"] === "request");
+  expect(seen.map(({ path, route, status }) => [path, route, status])).toEqual([
+    ["/json", "/json", 401],
+    ["/json", "/json", 200],
+    ["/plugin/7", "/plugin/:id", 200],
+    ["/nowhere", null, 404],
+  ]);
+  const metrics = await (await fetch(`${server.at}/metrics`, known)).text();
+  const counted = metrics.split("\n").filter((line) => line.startsWith("duck_http_requests_total{"));
+  expect(counted.sort()).toEqual([
+    'duck_http_requests_total{method="GET",route="(none)",status="404"} 1',
+    'duck_http_requests_total{method="GET",route="/json",status="200"} 1',
+    'duck_http_requests_total{method="GET",route="/json",status="401"} 1',
+    'duck_http_requests_total{method="GET",route="/plugin/:id",status="200"} 1',
+  ]);
+});
+
+test("what a hook says in the headers reaches the handler, and what the client said under that name does not", async () => {
+  // Told as it happened: a hook found out who asked, said so in x-user, and the handler was given the client's own x-user.
+  const plugin = definePlugin({
+    name: "who",
+    server(fastify) {
+      fastify.addHook("onRequest", async (request) => {
+        if (request.url === "/as-sent") return;
+        request.headers["x-user"] = "ada\r\nx-split: 1";
+        request.headers["x-groups"] = ["a", "b"];
+        delete request.headers["x-secret"];
+      });
+    },
+  });
+  const { port } = await start("basic.ts", { plugins: [plugin] });
+  const lines =
+    "X-User: root\r\nX-USER: me\r\nX-Secret: 1\r\nCookie: a=1\r\nCookie: b=2\r\nUser-Agent: u\r\nx-same: 1\r\nx-same: 2";
+  const ask = async (path: string): Promise<Record<string, string>> => {
+    const answer = await raw(port, `GET ${path} HTTP/1.1\r\nHost: a\r\n${lines}\r\nConnection: close\r\n\r\n`);
+    return JSON.parse(answer.slice(answer.indexOf("\r\n\r\n"))) as Record<string, string>;
+  };
+  const rest = { host: "a", cookie: "a=1; b=2", "user-agent": "u", "x-same": "1, 2", connection: "close" };
+  expect(await ask("/headers")).toEqual({ ...rest, "x-user": "ada x-split: 1", "x-groups": "a, b" });
+  expect(await ask("/as-sent")).toEqual({ ...rest, "x-user": "root, me", "x-secret": "1" });
+});
+
+test("what is not the plugin's is no part of the API that it describes, and a probe is not what a rate limit is for", async () => {
+  const seen: unknown[] = [];
+  const plugin = definePlugin({
+    name: "looks-at-routes",
+    server(fastify) {
+      fastify.addHook("onRoute", ({ url, schema, config }) => {
+        seen.push([url, (schema as { hide?: boolean } | undefined)?.hide, (config as { rateLimit?: false }).rateLimit]);
+      });
+    },
+  });
+  await start("basic.ts", { plugins: [plugin] });
+  expect(seen).toEqual([
+    ["/healthz", true, false],
+    ["/readyz", true, false],
+    ["/metrics", true, false],
+    ["/*", true, undefined],
+  ]);
 });

@@ -1,3 +1,4 @@
+import { sse } from "@duck-ts/server";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { raw, start } from "./support/server.ts";
 
@@ -100,6 +101,71 @@ test.each([
   expect(response.headers.get("set-cookie")).toBeNull();
   expect(await response.json()).toMatchObject({ status: 500 });
   expect(lines.some((line) => line["msg"] === "A handler failed")).toBe(true);
+});
+
+test("a length that is no number is passed over: main frames the answer", async () => {
+  // Told as it happened: a stream's length of "x" went out as it was, and the client could not read the answer.
+  const answer = await fetch(`${(await start("basic.ts")).at}/no-length`);
+  expect([answer.status, answer.headers.get("content-length"), await answer.text()]).toEqual([200, null, "abc"]);
+});
+
+test("a view of any kind is sent as the bytes that it shows", async () => {
+  const answer = await fetch(`${(await start("basic.ts")).at}/view`);
+  expect(answer.headers.get("content-type")).toBe("application/octet-stream");
+  expect([...new Uint8Array(await answer.arrayBuffer())]).toEqual([0, 255]);
+});
+
+test("what is no HTML or no headers is a 500 that the log explains", async () => {
+  // Told as it happened: html(undefined) ended its thread.
+  const server = await start("basic.ts");
+  for (const path of ["/no-html", "/no-headers"]) {
+    expect([path, (await fetch(server.at + path)).status]).toEqual([path, 500]);
+  }
+  expect(server.lines.flatMap((line) => (line["err"] as { message: string } | undefined)?.message ?? [])).toEqual([
+    "html: expected a string, got undefined.",
+    "The headers of a reply() are a string.",
+  ]);
+  expect(server.stats().restarts.error).toBe(0);
+  const safe = await fetch(`${server.at}/safe-html`);
+  expect([safe.headers.get("content-type"), await safe.text()]).toEqual(["text/html; charset=utf-8", "<b>"]);
+});
+
+test("an event that is a string is its data; what is neither that nor an object breaks the stream off", async () => {
+  const pieces: string[] = [];
+  const { body } = sse(["a\nb", { data: 1, event: "n" }, 5 as never]);
+  const read = async (): Promise<void> => {
+    for await (const piece of body) pieces.push(piece);
+  };
+  await expect(read()).rejects.toThrow("An event is an object with data, or a string; got number.");
+  expect(pieces).toEqual([":\n\n", "data: a\ndata: b\n\n", "event: n\ndata: 1\n\n"]);
+});
+
+test("logging never fails a handler, whatever it is given", async () => {
+  const { at, lines } = await start("basic.ts");
+  expect(await (await fetch(`${at}/logs-anything`)).text()).toBe("logged");
+  expect(lines.filter((line) => line["thread"] !== "main" && line["path"] === undefined)).toMatchObject([
+    { msg: "a getter", unreadable: "no x" },
+    { msg: "a proxy", unreadable: "no keys" },
+    { msg: "5" },
+    { msg: "none" },
+  ]);
+});
+
+test("whatever has a then is awaited, and may give nothing back; the thread does not end of it", async () => {
+  // Told as it happened: a then() that returned nothing ended its thread, and with it everybody's requests there.
+  const server = await start("basic.ts");
+  expect(await (await fetch(`${server.at}/thenable`)).json()).toEqual({ rows: 1 });
+  expect((await fetch(`${server.at}/thenable-fails`)).status).toBe(409);
+  expect(server.stats().restarts.error).toBe(0);
+});
+
+test("a Response that is thrown is the answer", async () => {
+  const { at, lines } = await start("basic.ts");
+  const forbidden = await fetch(`${at}/throws-response/403`);
+  expect([forbidden.status, await forbidden.text()]).toEqual([403, "not you"]);
+  const elsewhere = await fetch(`${at}/throws-response/302`, { redirect: "manual" });
+  expect([elsewhere.status, elsewhere.headers.get("location")]).toEqual([302, "/json"]);
+  expect(lines.filter((line) => Number(line["level"]) > 40)).toEqual([]);
 });
 
 test("a 304 has its headers and no body", async () => {

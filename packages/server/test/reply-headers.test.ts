@@ -9,6 +9,8 @@ import { defineApp, get, reply } from "@duck-ts/server";
 export default defineApp({ routes: [
   get("/latin", () => reply(200, "text", { "x-name": "caf\\u00e9" })),
   get("/repeated", () => reply(200, "text", [["link", "<a>"], ["x-e", ""], ["link", "<b>"], ["x-e", ""]])),
+  get("/typed", ({ url }) => reply(200, { a: 1 }, { "content-type": decodeURIComponent(url.split("?")[1] ?? "") })),
+  get("/bare", () => new Response(new TextEncoder().encode("bare"))),
   get("/named", () => reply(200, "text", [["x-a", "content-type"], ["x-b", "c"]])),
 ] });`;
 const hook = definePlugin({ name: "hook", server: (fastify) => void fastify.addHook("onSend", async () => undefined) });
@@ -33,5 +35,19 @@ test.each([
     expect(repeated.match(/\r\nlink: .*/g)).toEqual(["\r\nlink: <a>", "\r\nlink: <b>"]);
     expect(repeated.match(/\r\nx-e: ?(?=\r)/g)).toHaveLength(2);
     expect(await get("/named")).toContain("\r\ncontent-type: text/plain; charset=utf-8\r\n");
+    // Told as it happened: behind a hook Fastify added a charset that application/vnd.api+json does not have.
+    for (const type of [
+      "application/vnd.api+json",
+      "Application/JSON",
+      'application/ld+json;profile="a"',
+      "text/csv",
+    ]) {
+      const answer = await get(`/typed?${encodeURIComponent(type)}`);
+      expect(answer).toContain(`\r\ncontent-type: ${type}\r\n`);
+      expect(answer).toMatch(/\r\ncontent-length: 7\r\n[\s\S]*\r\n\r\n\{"a":1\}$/);
+    }
+    const bare = await get("/bare");
+    expect(bare).toMatch(/\r\ncontent-length: 4\r\n[\s\S]*\r\n\r\nbare$/);
+    expect(bare).not.toContain("content-type");
   },
 );

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { connect, createServer as createNetServer } from "node:net";
+import { connect } from "node:net";
 import { beforeEach, expect, onTestFinished, test } from "vitest";
 import { gate, start, until } from "./support/server.ts";
 
@@ -53,25 +53,23 @@ test("main's event loop is watched: what held it is in the stats, the metrics an
 });
 
 test("management paths on a port of their own answer there, while threads are blocked too, and on the app's port no more", async () => {
-  const free = createNetServer().listen(0, "127.0.0.1");
-  await once(free, "listening");
-  const { port } = free.address() as { port: number };
-  await new Promise((resolve) => free.close(resolve));
   const server = await start("managed.ts", {
     requestHandling: { maxWorkers: 1 },
-    management: { expose: { host: "127.0.0.1", port } },
+    management: { expose: { host: "127.0.0.1", port: 0 } },
   });
+  const own = String(server.managementUrl);
+  expect(own).toMatch(/^http:\/\/127\.0\.0\.1:[1-9]\d*$/);
   const blocked = fetch(`${server.at}/block`);
   await until(() => gate[ENTERED] === 1);
   for (const path of ["/healthz", "/readyz", "/metrics"]) {
     const through = { headers: { "x-forwarded-for": "203.0.113.9" } };
-    expect([path, (await fetch(`http://127.0.0.1:${port}${path}`, through)).status]).toEqual([path, 200]);
+    expect([path, (await fetch(own + path, through)).status]).toEqual([path, 200]);
     expect([path, (await fetch(server.at + path)).status]).toEqual([path, 404]);
   }
   open();
   expect((await blocked).status).toBe(200);
   await server.close();
-  await expect(fetch(`http://127.0.0.1:${port}/healthz`)).rejects.toThrow();
+  await expect(fetch(`${own}/healthz`)).rejects.toThrow();
 });
 
 test("every request has one access line, whatever became of it, with its thread and the reason", async () => {

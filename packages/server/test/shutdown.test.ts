@@ -45,6 +45,28 @@ test.each(["http", "https"])("close() does not wait for %s connections that neve
   await ended;
 });
 
+test.each(["", "GET /quick HTTP/1.1\r\nHost: x\r\n\r\n"])(
+  "close() tells a client that has sent half a head (after %j) and does not wait for the rest",
+  async (before) => {
+    // Told as it happened: one client that stopped there made SIGTERM last shutdownTimeoutMs, and the exit code 1.
+    const server = await start("faults.ts", { server: { shutdownTimeoutMs: 10_000 } });
+    const half = connect(server.port, "127.0.0.1");
+    let heard = "";
+    half.on("data", (data) => {
+      heard += data.toString();
+    });
+    half.write(before);
+    await until(() => heard.includes(before === "" ? "" : "true"));
+    heard = "";
+    half.write("GET /quick HTT");
+    await fetch(`${server.at}/quick`); // what has been written before this has been read
+    const ended = once(half, "close");
+    expect(await server.close()).toEqual({ forced: false });
+    await ended;
+    expect(heard).toMatch(/^HTTP\/1.1 503 Service Unavailable\r\n[\s\S]*connection: close\r\n/);
+  },
+);
+
 test("at shutdownTimeoutMs what is left is ended by force", async () => {
   const server = await start("faults.ts", { server: { shutdownTimeoutMs: 200 } });
   const held = fetch(`${server.at}/block`);

@@ -99,6 +99,17 @@ test("the management paths are for clients of this machine that no proxy has sen
   expect((await fetch(`${open.at}/metrics`)).status).toBe(404);
 });
 
+test("another method on a management path is a 405 that says which there are, for whoever may ask", async () => {
+  const { at } = await start("surface.ts");
+  for (const path of ["/healthz", "/readyz?full", "/metrics"]) {
+    const wrong = await fetch(at + path, { method: "POST" });
+    expect([wrong.status, wrong.headers.get("allow")]).toEqual([405, "GET, HEAD, OPTIONS"]);
+    expect((await fetch(at + path, { method: "OPTIONS" })).headers.get("allow")).toBe("GET, HEAD, OPTIONS");
+    const proxied = await fetch(at + path, { method: "POST", headers: { "x-forwarded-for": "6.6.6.6" } });
+    expect([proxied.status, proxied.headers.get("allow")]).toEqual([404, null]);
+  }
+});
+
 test("a plugin's server side is given the resolved configuration", async () => {
   let seen: unknown;
   const plugin = definePlugin({

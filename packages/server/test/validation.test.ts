@@ -1,5 +1,6 @@
+import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
-import { start } from "./support/server.ts";
+import { raw, start } from "./support/server.ts";
 
 const post = (url: string, body: string, type = "application/json"): Promise<Response> =>
   fetch(url, { method: "POST", body, headers: { "content-type": type } });
@@ -74,6 +75,69 @@ test("a body that a handler takes in whole through ctx.request has the same limi
   ]);
   expect(await (await post(`${at}/upload`, large)).json()).toEqual({ bytes: large.length });
   expect(await (await post(`${at}/request-json`, json(fits))).json()).toEqual({ got: fits.slice(2) });
+});
+
+test.each([
+  ["/request-json", "application/json", "{broken", 400],
+  ["/request-json", "application/json", "", 400],
+  ["/request-form", "application/json", "{}", 415],
+  ["/request-form", "multipart/form-data; boundary=x", "no parts", 400],
+  // What is the handler's own mistake stays one.
+  ["/request-twice", "application/x-www-form-urlencoded", "a=1", 500],
+])("a body that ctx.request cannot be read as what %s wants (%s, %j) is a %i", async (path, type, body, status) => {
+  const { at } = await start("basic.ts");
+  const answer = await post(at + path, body, type);
+  expect([answer.status, answer.headers.get("content-type")]).toEqual([
+    status,
+    "application/problem+json; charset=utf-8",
+  ]);
+});
+
+test("a handler that catches what ctx.request.json() throws is given the standard's error", async () => {
+  const { at } = await start("basic.ts");
+  expect(await (await post(`${at}/request-caught`, "{")).text()).toBe("true, ");
+});
+
+test("a list of one is a list where the schema wants one: in queries and in forms, not in JSON", async () => {
+  // Told as it happened: ?tag=a&tag=b was a list, and ?tag=a a 400, as it cannot be told from a single value.
+  const { at } = await start("basic.ts");
+  const json = async (path: string): Promise<unknown> => (await fetch(at + path)).json();
+  expect(await json("/slow-query?tag=a")).toEqual({ page: 1, tag: ["a"] });
+  expect(await json("/slow-query?tag=")).toEqual({ page: 1, tag: [""] });
+  expect(await json("/slow-query?tag=a&page=x")).toMatchObject({ details: { issues: [{ path: ["page"] }] } });
+  expect(await json("/async-list?tag=a")).toEqual({ tag: ["a"] });
+  expect(await json("/async-list?tag=no")).toMatchObject({ details: { issues: [{ path: ["tag", 0] }] } });
+  const form = await post(`${at}/form-list`, "tag=a", "application/x-www-form-urlencoded");
+  expect(await form.json()).toEqual({ tag: ["a"] });
+  expect((await post(`${at}/form-list`, '{"tag":"a"}')).status).toBe(400);
+});
+
+test("no body is of no type: an optional one may be missing, whatever length is stated", async () => {
+  // Told as it happened: fetch states a length of 0 with a POST that has no body, and that was a 415.
+  const { at, port } = await start("basic.ts");
+  expect(await (await fetch(`${at}/optional-body`, { method: "POST" })).json()).toEqual({ got: null });
+  const bare = await raw(port, "POST /optional-body HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  expect(bare).toMatch(/\{"got":null\}$/);
+  const missing = await fetch(`${at}/form-list`, { method: "POST" });
+  expect([missing.status, await missing.json()]).toEqual([
+    400,
+    expect.objectContaining({ detail: "The request is not valid: body." }),
+  ]);
+});
+
+test("a compressed body is a 415 that says so, where it was to be read; as bytes it is the handler's", async () => {
+  const { at } = await start("basic.ts");
+  const send = (type: string, coding: string): Promise<Response> =>
+    fetch(`${at}/echo`, {
+      method: "POST",
+      body: coding === "identity" ? "{}" : gzipSync("{}"),
+      headers: { "content-type": type, "content-encoding": coding },
+    });
+  const refused = await send("application/json", "gzip");
+  expect([refused.status, refused.headers.get("accept-encoding")]).toEqual([415, "identity"]);
+  expect(await refused.json()).toMatchObject({ detail: "The body has the coding gzip; expected none." });
+  expect((await send("application/json", "identity")).status).toBe(200);
+  expect((await send("application/octet-stream", "gzip")).status).toBe(200);
 });
 
 test("headers are checked, and reach the handler as their schema made them", async () => {

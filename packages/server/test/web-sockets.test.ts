@@ -10,6 +10,8 @@ import { raw, start, until } from "./support/server.ts";
 
 const { WebSocket } = createRequire(import.meta.url)("ws") as { WebSocket: new (url: string) => WsClient };
 
+const HANDSHAKE = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+
 interface Client {
   readonly socket: WsClient;
   readonly heard: string[];
@@ -49,6 +51,26 @@ test("binary and text go both ways; a message above the limit closes with 1009",
   expect(heard).toEqual(["text", "bytes"]);
   socket.send("x".repeat(1001));
   expect((await closed)[0]).toBe(1009);
+});
+
+test("any bytes are sent as they are, and what is neither bytes nor text is said to be", async () => {
+  // Told as it happened: an object went out as no bytes at all, 5 as five of them, and of 16-bit numbers half was lost.
+  const server = await start("sockets.ts");
+  const ask = async (what: string): Promise<unknown[]> => {
+    const socket = new WebSocket(`${server.at.replace("http", "ws")}/send/${what}`);
+    const heard: string[] = [];
+    socket.on("message", (data: Buffer) => heard.push(data.toString("hex")));
+    const [code] = (await once(socket, "close")) as [number];
+    return [code, ...heard];
+  };
+  expect([await ask("view"), await ask("buffer")]).toEqual([
+    [1000, "00ff"],
+    [1000, "000000"],
+  ]);
+  for (const what of ["object", "number", "nothing"]) expect(await ask(what)).toEqual([1011]);
+  expect(server.lines.flatMap((line) => (line["err"] as { message: string } | undefined)?.message ?? [])).toEqual(
+    ["object", "number", "undefined"].map((type) => `send() takes a string or bytes, got ${type}.`),
+  );
 });
 
 test("a request without a handshake is told that WebSockets are spoken there", async () => {
@@ -118,11 +140,39 @@ test("the close callback hears the code, whoever closed, and 1006 where nobody s
   expect(await (await fetch(`${server.at}/closed-with`)).json()).toEqual([4001, 4002, 1006]);
 });
 
-test("an upgrade on a path that has no socket is refused", async () => {
+test("an upgrade on a path that has no socket is refused, with a line and a figure as any answer has", async () => {
   const server = await start("sockets.ts");
-  await expect(client(`${server.at}/plain`)).rejects.toThrow(/404/);
+  await expect(client(`${server.at}/plain?x=1`)).rejects.toThrow(/404/);
   expect(await (await fetch(`${server.at}/plain`)).text()).toBe("plain");
+  expect(server.lines.filter((line) => line["status"] === 404)).toEqual([
+    expect.objectContaining({ method: "GET", path: "/plain", route: null, thread: "main", ip: "127.0.0.1" }),
+  ]);
+  expect(await (await fetch(`${server.at}/metrics`)).text()).toContain(
+    'duck_http_requests_total{method="GET",route="(none)",status="404"} 1',
+  );
 });
+
+test.each([
+  ["GET", "", "426", /sec-websocket-version: 13\r\n/],
+  ["GET", "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: short", "400", /16 bytes in base64/],
+  ["GET", `${HANDSHAKE}\r\nSec-WebSocket-Protocol: a b`, "400", /no list of names/],
+  ["GET", `${HANDSHAKE}\r\nHost: b`, "400", /two Host headers/],
+  ["POST", HANDSHAKE, "405", /allow: GET\r\n/],
+])(
+  "a handshake that is none (%s, %j) is a %s, and neither the app nor a thread hears of it",
+  async (method, headers, status, says) => {
+    // Told as it happened: the ws library found it, once the app's open() had run, and the access line said 101.
+    const server = await start("sockets.ts");
+    const request = `${method} /echo HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n${headers}\r\n\r\n`;
+    const answer = await raw(server.port, request.replace("\r\n\r\n\r\n", "\r\n\r\n"));
+    expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} [^\\r]+\\r\\n`));
+    expect(answer).toContain("\r\ncontent-type: application/problem+json; charset=utf-8\r\n");
+    expect(answer).toMatch(says);
+    expect(server.lines.filter((line) => line["route"] === "/echo")).toEqual([
+      expect.objectContaining({ method, path: "/echo", status: Number(status), msg: "request" }),
+    ]);
+  },
+);
 
 test.each(["http", "https"])(
   "over %s an upgrade that is no WebSocket is passed over, and the request is answered as any other",

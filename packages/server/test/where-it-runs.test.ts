@@ -39,6 +39,66 @@ test('a deadline holds for a run: "main" route that awaits, too', async () => {
   expect(await (await fetch(`${server.at}/main`)).json()).toEqual({ kind: "main" });
 });
 
+test('maxConcurrent holds for a run: "main" route, too: what waits is dropped with its client, refused in time, and bounded', async () => {
+  const server = await start("surface-on-main.ts", { requestHandling: { maxQueue: 2 } });
+  const ask = (ms: number, signal: AbortSignal | null = null): Promise<Response | "gone"> =>
+    fetch(`${server.at}/main-alone?ms=${ms}`, { signal }).catch(() => "gone" as const);
+  const status = async (answer: Promise<Response | "gone">): Promise<unknown> => ((await answer) as Response).status;
+  for (const one of await Promise.all([ask(20), ask(20), ask(20)])) {
+    expect(await (one as Response).json()).toEqual({ others: 0 });
+  }
+  const first = ask(1000);
+  const leave = new AbortController();
+  const leaving = ask(1, leave.signal);
+  await until(() => server.stats().queued === 1);
+  const waiting = ask(1);
+  await until(() => server.stats().queued === 2);
+  expect(await status(ask(1))).toBe(503);
+  leave.abort();
+  expect(await leaving).toBe("gone");
+  await until(() => server.stats().queued === 1);
+  // The first one goes on past its deadline, and has the room still.
+  expect([await status(first), await status(waiting)]).toEqual([504, 503]);
+  expect(server.lines.filter((line) => line["outcome"] !== undefined).map((line) => line["outcome"])).toEqual([
+    "queue-full",
+    "client-gone",
+    "timeout",
+    "queue-timeout",
+  ]);
+});
+
+test('a server that closes finishes its run: "main" requests', async () => {
+  const server = await start("surface-on-main.ts");
+  let answered = false;
+  const short = server.inject("/main-alone?ms=100").finally(() => {
+    answered = true;
+  });
+  await new Promise((turn) => setImmediate(turn));
+  expect(answered).toBe(false);
+  expect(await server.close()).toEqual({ forced: false });
+  expect((await short).statusCode).toBe(200);
+});
+
+test('what a run: "main" route has not answered when the server must end is answered with 503', async () => {
+  const server = await start("surface-on-main.ts", { server: { shutdownTimeoutMs: 50 } });
+  const [running, waiting] = [server.inject("/main-alone?ms=300"), server.inject("/main-alone?ms=1")];
+  await until(() => server.stats().queued === 1);
+  expect(await server.close()).toEqual({ forced: true });
+  expect([(await running).statusCode, (await waiting).statusCode]).toEqual([503, 503]);
+});
+
+test('a run: "main" handler that never ends keeps no timer once the server is closed', async () => {
+  // Told as it happened: its deadline, a minute away, kept a process whose server had been closed.
+  const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+  const server = await start("surface-on-main.ts", { server: { shutdownTimeoutMs: 50 } });
+  const before = timers();
+  const never = server.inject("/main-never");
+  await until(() => timers() > before);
+  expect(await server.close()).toEqual({ forced: true });
+  expect((await never).statusCode).toBe(503);
+  await until(() => timers() <= before);
+});
+
 test.each(["waits", "computes", "runs a command"])(
   "while a handler that %s holds its thread, the other routes are answered as before",
   async (way) => {

@@ -1,6 +1,7 @@
 import { statSync } from "node:fs";
 import { relative } from "node:path";
 import { pathToFileURL } from "node:url";
+import { meantBy } from "../misspelt.ts";
 import { AppLoadError } from "./app-load-error.ts";
 import { bundleModules } from "./bundle.ts";
 import { mapStacksInThreads } from "./source-maps.ts";
@@ -46,6 +47,9 @@ export async function prepareApp({ root, app, pluginWorkers = [] }: PrepareAppOp
       `${relative(root, app)} has no default export. Write: export default defineApp({ routes: [...] })`,
     );
   }
+  for (const [index, file] of own.entries()) {
+    checkWorkerSide(file, relative(root, file), bundle.exports[1 + index] ?? []);
+  }
   return {
     url: bundle.urls[0] as string,
     pluginWorkers: pluginWorkers.map((file) =>
@@ -54,6 +58,21 @@ export async function prepareApp({ root, app, pluginWorkers = [] }: PrepareAppOp
     inputs: bundle.inputs,
     cached: bundle.cached,
   };
+}
+
+const HOOKS: readonly string[] = ["onWorkerStart", "onWorkerStop"];
+
+/** A hook under another name would never run, and nobody would say so. Whatever else a module exports is its own. */
+function checkWorkerSide(file: string, shown: string, exports: readonly string[]): void {
+  for (const name of exports) {
+    const meant = meantBy(name, HOOKS);
+    if (meant === undefined && (HOOKS.includes(name) || !/^onWorker/i.test(name))) continue;
+    const hint = meant === undefined ? "" : ` (did you mean ${meant}?)`;
+    throw new AppLoadError(
+      file,
+      `${shown}, the worker side of a plugin, exports ${name}; expected ${HOOKS.join(" or ")}${hint}.`,
+    );
+  }
 }
 
 function isInstalled(file: string): boolean {

@@ -18,11 +18,17 @@ export function bodyKindOf(contentType: string | undefined): BodyKind {
 
 /**
  * The parsed body: what JSON says, the fields of a form, a string for text, else the bytes; `undefined` where none came.
- * @throws {HttpError} 400 for malformed JSON, 415 for text in a charset this cannot read.
+ * @throws {HttpError} 400 for malformed JSON, 415 for text in a charset this cannot read, or compressed.
  */
-export function parseBody(bytes: Uint8Array | undefined, contentType: string | undefined): unknown {
+export function parseBody(bytes: Uint8Array | undefined, contentType: string | undefined, coding?: string): unknown {
   if (bytes === undefined) return undefined;
-  switch (bodyKindOf(contentType)) {
+  const kind = bodyKindOf(contentType);
+  if (coding !== undefined && kind !== "bytes" && !/^\s*(?:identity\s*)?$/i.test(coding)) {
+    // RFC 9110 15.5.16: what would have been taken is said in Accept-Encoding.
+    const headers = { "accept-encoding": "identity" };
+    throw new HttpError(415, `The body has the coding ${coding}; expected none.`, undefined, { headers });
+  }
+  switch (kind) {
     case "json":
       return bytes.byteLength === 0 ? undefined : parseJson(decodeText(bytes, contentType));
     case "form":

@@ -30,6 +30,9 @@ export interface Context<P extends string = string, O = Record<never, never>> {
   readonly log: ContextLog;
   /** Aborted when the client goes away and at the route's `timeoutMs`. */
   readonly signal: AbortSignal;
-  /** The same request as a web `Request`, made when first read. */
+  /**
+   * The same request as a web `Request`, made when first read. What its `json()` or `formData()` cannot read is a 400 or
+   * 415, where the handler does not catch it.
+   */
   readonly request: Request;
 }

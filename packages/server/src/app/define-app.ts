@@ -1,9 +1,13 @@
 /** `defineApp`: what an app's module exports. */
 import { AppDefinitionError } from "../errors.ts";
+import { meantBy } from "../misspelt.ts";
 import type { Context } from "./context.ts";
 import { described } from "./described.ts";
 import { pathShape } from "./path.ts";
 import type { AnyRoute } from "./route.ts";
+
+const HOOKS = ["onWorkerStart", "onWorkerStop", "onError"] as const;
+const MEMBERS: readonly string[] = ["routes", ...HOOKS];
 
 const APP: symbol = Symbol.for("duck-ts.app");
 
@@ -30,9 +34,6 @@ export interface FetchApp {
   error?(error: unknown): Response | Promise<Response>;
 }
 
-/** What an app may hold; `kind` where it is made of another one. */
-const KNOWN: ReadonlySet<string> = new Set(["routes", "onWorkerStart", "onWorkerStop", "onError", "kind"]);
-
 /**
  * Declares an app.
  *
@@ -44,17 +45,11 @@ const KNOWN: ReadonlySet<string> = new Set(["routes", "onWorkerStart", "onWorker
  *   routes: [get("/hello/:name", ({ params }) => ({ hello: params.name }))],
  * });
  * ```
- * @throws {AppDefinitionError} when a route is not one, two of them take the same requests, or there is something else
- * in it than routes and hooks.
+ * @throws {AppDefinitionError} when a route is not one, two of them take the same requests, or a hook is misspelt.
  */
 export function defineApp(app: AppDefinition): DuckApp {
   if (typeof app !== "object" || app === null || !Array.isArray(app.routes)) {
     throw new AppDefinitionError(`defineApp: expected { routes: [...] }, got ${described(app)}.`);
-  }
-  for (const key of Object.keys(app)) {
-    if (!KNOWN.has(key)) {
-      throw new AppDefinitionError(`defineApp: unknown "${key}", expected one of ${[...KNOWN].join(", ")}.`);
-    }
   }
   const seen = new Map<string, string>();
   app.routes.forEach((route: AnyRoute, index) => {
@@ -78,7 +73,14 @@ export function defineApp(app: AppDefinition): DuckApp {
     }
     seen.set(shape, name);
   });
-  for (const hook of ["onWorkerStart", "onWorkerStop", "onError"] as const) {
+  // What it holds besides is its author's; but a function nobody would ever call.
+  for (const [name, value] of Object.entries(app)) {
+    const meant = meantBy(name, MEMBERS);
+    if (meant === undefined && (typeof value !== "function" || MEMBERS.includes(name))) continue;
+    const hint = meant === undefined ? "" : ` (did you mean ${meant}?)`;
+    throw new AppDefinitionError(`defineApp: unknown "${name}"${hint}, expected one of ${MEMBERS.join(", ")}.`);
+  }
+  for (const hook of HOOKS) {
     const given: unknown = app[hook];
     if (given !== undefined && typeof given !== "function") {
       throw new AppDefinitionError(`defineApp: ${hook} must be a function, got ${described(given)}.`);

@@ -3,8 +3,9 @@ import { Readable } from "node:stream";
 import { InvalidReplyError } from "../errors.ts";
 import { described } from "./described.ts";
 import { encodeFile, type FileRequest } from "./encode-file.ts";
+import { flatHeaderLines, headerLines, namesIn } from "./encode-headers.ts";
 import { type FileBody, isFile } from "./file.ts";
-import { isHtml, isReply, type ReplyHeaders } from "./reply.ts";
+import { isHtml, isReply } from "./reply.ts";
 import type { RouteSchemas } from "./schema.ts";
 import { validateResponse } from "./validation.ts";
 
@@ -75,7 +76,7 @@ function encodeBody(
   headers: string | null,
   response: RouteSchemas["response"],
 ): EncodedReply | Promise<EncodedReply> {
-  const typed = headers?.includes("content-type\n") === true && names(headers).includes("content-type");
+  const typed = headers?.includes("content-type\n") === true && namesIn(headers).includes("content-type");
   const as = (type: ContentType): ContentType => (typed ? NO_TYPE : type);
   if (value === null || value === undefined) return { status, contentType: 0, headers, body: null, stream: null };
   if (BODYLESS(status))
@@ -93,6 +94,10 @@ function encodeBody(
     if (value instanceof Uint8Array) return { status, contentType: as(BYTES_TYPE), headers, body: value, stream: null };
     if (value instanceof ArrayBuffer) {
       return { status, contentType: as(BYTES_TYPE), headers, body: new Uint8Array(value), stream: null };
+    }
+    if (ArrayBuffer.isView(value)) {
+      const body = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+      return { status, contentType: as(BYTES_TYPE), headers, body, stream: null };
     }
     if (isReply(value)) throw new InvalidReplyError("The body of a reply() is itself a reply().");
     if (isResponse(value))
@@ -178,7 +183,9 @@ type NodeResponse = Response & {
   _toNodeResponse?: () => { status: number; headers: string[]; body: unknown };
 };
 
-function isResponse(value: object): value is NodeResponse {
+/** Is it a web `Response`, of this realm or another library's own? */
+export function isResponse(value: unknown): value is NodeResponse {
+  if (typeof value !== "object" || value === null) return false;
   if (value instanceof Response) return true;
   const candidate = value as Partial<Response>;
   return typeof candidate.arrayBuffer === "function" && typeof candidate.status === "number" && "headers" in candidate;
@@ -238,54 +245,6 @@ function checkStatus(status: unknown): void {
   if (typeof status !== "number" || !Number.isInteger(status) || status < 200 || status > 599) {
     throw new InvalidReplyError(`A status is an integer from 200 to 599; got ${described(status)}.`);
   }
-}
-
-const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-const BAD_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
-/** Framing is main's business. */
-const FRAMING: ReadonlySet<string> = new Set(["transfer-encoding", "keep-alive", "upgrade", "trailer"]);
-
-/** Header lines for the wire. @throws {InvalidReplyError} for a name or value that could split the answer. */
-function headerLines(headers: ReplyHeaders | undefined, cookies: readonly string[] = []): string | null {
-  const flat: string[] = [];
-  if (headers !== undefined) {
-    if (headers instanceof Headers) headers.forEach((value, name) => void flat.push(name, value));
-    else if (Array.isArray(headers)) for (const [name, value] of headers as [string, string][]) flat.push(name, value);
-    else {
-      for (const [name, value] of Object.entries(headers)) {
-        if (value === undefined) continue;
-        if (Array.isArray(value)) for (const one of value) flat.push(name, String(one));
-        else flat.push(name, String(value));
-      }
-    }
-  }
-  for (const cookie of cookies) flat.push("set-cookie", cookie);
-  return flatHeaderLines(flat);
-}
-
-/** The names in header lines; a value may look like one. */
-function names(lines: string): readonly string[] {
-  return lines.split("\n").filter((_, i) => i % 2 === 0);
-}
-
-/** The same, of names and values in turn. */
-export function flatHeaderLines(flat: readonly string[]): string | null {
-  if (flat.length === 0) return null;
-  let out = "";
-  for (let i = 0; i + 1 < flat.length; i += 2) {
-    const name = String(flat[i]).toLowerCase();
-    const value = String(flat[i + 1]);
-    if (!NAME.test(name))
-      throw new InvalidReplyError(`A header is named ${JSON.stringify(name)}, which is not a token.`);
-    if (BAD_VALUE.test(value)) {
-      throw new InvalidReplyError(
-        `The header ${name} has a value with a line break or another forbidden character: ${JSON.stringify(value)}.`,
-      );
-    }
-    if (FRAMING.has(name)) continue;
-    out += out === "" ? `${name}\n${value}` : `\n${name}\n${value}`;
-  }
-  return out === "" ? null : out;
 }
 
 function describe(value: unknown): string {

@@ -81,10 +81,16 @@ export interface Html {
   readonly html: string;
 }
 
-/** Marks a string as HTML. Nothing is escaped. @throws {TypeError} for what is no string. */
+/**
+ * Marks a string as HTML. Nothing is escaped.
+ * @throws {TypeError} for what is no string; a String object, as some libraries mark safe markup with, is one.
+ */
 export function html(text: string): Html {
-  if (typeof text !== "string") throw new TypeError(`html: expected a string, got ${described(text)}.`);
-  const marked = { html: text };
+  const given: unknown = text;
+  if (typeof given !== "string" && !(given instanceof String)) {
+    throw new TypeError(`html: expected a string, got ${described(given)}.`);
+  }
+  const marked = { html: String(given) };
   Object.defineProperty(marked, HTML, { value: true });
   return marked;
 }

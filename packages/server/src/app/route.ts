@@ -26,7 +26,8 @@ export interface RouteOptions extends RouteSchemas {
   /**
    * Whether a body above 64 KiB is given to the handler as `ctx.request.body` while it comes in (`true`), or collected
    * first (`false`). Default: streamed when the handler's own code names
-   * `request` and not `ctx.body`; set it where a helper that is handed the context reads one of them.
+   * `request` and not `ctx.body`; set it where a helper that is handed the context reads one of them. With `run: "main"`
+   * bodies are always collected.
    */
   readonly streamBody?: boolean | undefined;
 }
@@ -186,6 +187,11 @@ function checkOptions(where: string, given: RouteOptions): void {
   }
   if (run !== undefined && run !== "main" && run !== "pool") {
     throw new AppDefinitionError(`${where}: run must be "pool" or "main", got ${described(run)}.`);
+  }
+  if (run === "main" && streamBody === true) {
+    throw new AppDefinitionError(
+      `${where}: streamBody must not be true with run: "main", where bodies are collected first.`,
+    );
   }
   if (kill !== undefined && kill !== "auto" && kill !== "never") {
     throw new AppDefinitionError(`${where}: kill must be "auto" or "never", got ${described(kill)}.`);

@@ -26,8 +26,10 @@ interface ParseIssue {
 /** The schemas of a route. They are checked in the request thread; what fails is a 400 that names every issue's path. */
 export interface RouteSchemas {
   readonly params?: Schema;
+  /** Where it wants a list of a name that came once, that is a list of one; so it is with the fields of a form. */
   readonly query?: Schema;
   readonly headers?: Schema;
+  /** Without a body it is given `undefined`. */
   readonly body?: Schema;
   /** Of the body of the answer: one schema for every 2xx, or one per status. What does not fit is a 500 and a log line. */
   readonly response?: Schema | Readonly<Record<number, Schema>>;

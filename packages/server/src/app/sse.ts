@@ -11,7 +11,7 @@ export interface ServerSentEvent {
 }
 
 /**
- * Answers with a stream of server-sent events. A comment is sent whenever `heartbeatMs` pass without an event, so that
+ * Answers with a stream of server-sent events; one that is a string is nothing but its data. A comment is sent whenever `heartbeatMs` pass without an event, so that
  * neither proxies nor clients take the connection for dead. When the client goes away, the source's `finally` runs.
  *
  * @example
@@ -29,7 +29,7 @@ export interface ServerSentEvent {
  * ```
  */
 export function sse(
-  events: AsyncIterable<ServerSentEvent> | Iterable<ServerSentEvent>,
+  events: AsyncIterable<ServerSentEvent | string> | Iterable<ServerSentEvent | string>,
   options: { readonly heartbeatMs?: number | undefined } = {},
 ): Reply<AsyncIterable<string>> {
   return reply(200, encode(events, options.heartbeatMs ?? 15_000), {
@@ -40,7 +40,7 @@ export function sse(
 }
 
 async function* encode(
-  events: AsyncIterable<ServerSentEvent> | Iterable<ServerSentEvent>,
+  events: AsyncIterable<ServerSentEvent | string> | Iterable<ServerSentEvent | string>,
   heartbeatMs: number,
 ): AsyncGenerator<string> {
   const source = Symbol.asyncIterator in events ? events[Symbol.asyncIterator]() : events[Symbol.iterator]();
@@ -75,7 +75,11 @@ async function orHeartbeat<T>(next: Promise<T>, heartbeatMs: number): Promise<T 
   }
 }
 
-function line({ data, event, id, retryMs }: ServerSentEvent): string {
+function line(given: ServerSentEvent | string): string {
+  if (typeof given !== "string" && (typeof given !== "object" || given === null)) {
+    throw new TypeError(`An event is an object with data, or a string; got ${given === null ? "null" : typeof given}.`);
+  }
+  const { data, event, id, retryMs }: ServerSentEvent = typeof given === "string" ? { data: given } : given;
   const text = typeof data === "string" ? data : ((JSON.stringify(data) as string | undefined) ?? "");
   let out = "";
   if (event !== undefined) out += `event: ${oneLine(event)}\n`;

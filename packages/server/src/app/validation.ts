@@ -19,11 +19,13 @@ export type ValidatedParts = Partial<Record<Part, unknown>>;
 
 /**
  * Parses each part that has a schema. A promise only where a schema is asynchronous.
+ * @param hasForm whether the body is a form's fields.
  * @throws {HttpError} 400 with every issue of every part.
  */
 export function validateParts(
   schemas: RouteSchemas,
   read: (part: Part) => unknown,
+  hasForm = false,
 ): ValidatedParts | Promise<ValidatedParts> {
   const out: ValidatedParts = {};
   const issues: ValidationIssue[] = [];
@@ -34,8 +36,10 @@ export function validateParts(
     let result: ReturnType<Schema["safeParse"]>;
     try {
       result = schema.safeParse(input);
+      const lists = part === "query" || (part === "body" && hasForm) ? singlesAsLists(input, result) : undefined;
+      if (lists !== undefined) result = schema.safeParse(lists);
     } catch (error) {
-      if (isAsyncSchema(error)) return validateAsync(schemas, read);
+      if (isAsyncSchema(error)) return validateAsync(schemas, read, hasForm);
       throw error;
     }
     collect(part, result, out, issues);
@@ -44,15 +48,39 @@ export function validateParts(
   return out;
 }
 
-async function validateAsync(schemas: RouteSchemas, read: (part: Part) => unknown): Promise<ValidatedParts> {
+async function validateAsync(
+  schemas: RouteSchemas,
+  read: (part: Part) => unknown,
+  hasForm: boolean,
+): Promise<ValidatedParts> {
   const out: ValidatedParts = {};
   const issues: ValidationIssue[] = [];
   for (const part of PARTS) {
     const schema = schemas[part];
-    if (schema !== undefined) collect(part, await schema.safeParseAsync(read(part)), out, issues);
+    if (schema === undefined) continue;
+    const input = read(part);
+    let result = await schema.safeParseAsync(input);
+    const lists = part === "query" || (part === "body" && hasForm) ? singlesAsLists(input, result) : undefined;
+    if (lists !== undefined) result = await schema.safeParseAsync(lists);
+    collect(part, result, out, issues);
   }
   if (issues.length > 0) throw invalid(issues);
   return out;
+}
+
+/**
+ * `?tag=a` is a list of one as well as a single value, and which of them only the schema knows: where it wants a list, the
+ * fields with each such value in one; `undefined` where it wants none.
+ */
+function singlesAsLists(input: unknown, result: ReturnType<Schema["safeParse"]>): unknown {
+  if (result.success) return undefined;
+  const fields = input as Readonly<Record<string, unknown>>;
+  const singles = result.error.issues.flatMap(({ code, path, ...issue }) => {
+    const name = String(path[0]);
+    const wantsList = code === "invalid_type" && "expected" in issue && issue.expected === "array" && path.length === 1;
+    return wantsList && typeof fields[name] === "string" ? [[name, [fields[name]]]] : [];
+  });
+  return singles.length === 0 ? undefined : { ...fields, ...Object.fromEntries(singles) };
 }
 
 function collect(

@@ -14,8 +14,12 @@ export interface DuckWebSocket {
   readonly readyState: "open" | "closing" | "closed";
   /** Bytes that were sent and that the client's connection has not taken yet. */
   readonly bufferedBytes: number;
-  /** Sends a text or binary message; `false` when more is buffered than `maxBufferedBytes` and you should wait for `drained()`. */
-  send(data: string | Uint8Array): boolean;
+  /**
+   * Sends a text or binary message; `false` when more is buffered than `maxBufferedBytes` and you should wait for
+   * `drained()`.
+   * @throws {TypeError} for what is neither: objects have to be made JSON first.
+   */
+  send(data: string | ArrayBufferView | ArrayBuffer): boolean;
   /** Resolves when what was sent has left, at once if it has. */
   drained(): Promise<void>;
   /** Closes with a code (1000, or 3000 to 4999) and a reason of at most 123 bytes. */
@@ -57,35 +61,43 @@ export interface WebSocketOptions {
  *
  * export default defineApp({ routes: [ws("/echo", { message: (socket, data) => void socket.send(data) })] });
  * ```
+ * @throws {AppDefinitionError} when the path, a callback or an option is not what it has to be.
  */
 export function ws<const P extends string>(
   path: P,
   handlers: WebSocketHandlers<P>,
   options: WebSocketOptions = {},
 ): WebSocketRoute {
-  for (const name of ["open", "message", "close"] as const) {
+  checkNames(`ws ${path}: unknown callback`, handlers, CALLBACKS);
+  checkNames(`ws ${path}: unknown option`, options, Object.keys(LEAST));
+  for (const name of CALLBACKS) {
     const given: unknown = handlers[name];
     if (given !== undefined && typeof given !== "function") {
       throw new AppDefinitionError(`ws ${path}: ${name} must be a function, got ${described(given)}.`);
     }
   }
-  checkOptions(path, options);
+  for (const [name, least] of Object.entries(LEAST)) {
+    const given = options[name as keyof WebSocketOptions];
+    if (given !== undefined && !(Number.isInteger(given) && given >= least)) {
+      throw new AppDefinitionError(
+        `ws ${path}: ${name} must be a whole number, ${least} or more, got ${described(given)}.`,
+      );
+    }
+  }
   const segments = parsePath(path);
   return { kind: "websocket", method: "GET", path, segments, options, handlers: handlers as WebSocketHandlers };
 }
 
-const KNOWN: readonly (keyof WebSocketOptions)[] = ["maxMessageBytes", "pingIntervalMs", "maxBufferedBytes"];
+const CALLBACKS = ["open", "message", "close"] as const;
+const LEAST: Readonly<Record<keyof WebSocketOptions, number>> = {
+  maxMessageBytes: 1,
+  pingIntervalMs: 0,
+  maxBufferedBytes: 0,
+};
 
-function checkOptions(path: string, given: WebSocketOptions): void {
-  for (const [key, value] of Object.entries(given) as [keyof WebSocketOptions, unknown][]) {
-    if (!KNOWN.includes(key)) {
-      throw new AppDefinitionError(`ws ${path}: unknown option "${key}", expected one of ${KNOWN.join(", ")}.`);
-    }
-    const least = key === "pingIntervalMs" ? 0 : 1;
-    if (value !== undefined && !(Number.isInteger(value) && (value as number) >= least)) {
-      throw new AppDefinitionError(
-        `ws ${path}: ${key} must be a whole number, ${least} or more, got ${described(value)}.`,
-      );
-    }
+/** A misspelt one would never be called, or heeded. */
+function checkNames(what: string, given: object, known: readonly string[]): void {
+  for (const name of Object.keys(given)) {
+    if (!known.includes(name)) throw new AppDefinitionError(`${what} "${name}", expected one of ${known.join(", ")}.`);
   }
 }

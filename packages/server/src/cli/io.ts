@@ -1,3 +1,4 @@
+import type { LogLevel } from "../config/types.ts";
 import { versionText } from "./help.ts";
 
 /** What a command touches of the process. */
@@ -14,8 +15,8 @@ export interface CommandIo {
   readonly startDeadlineMs: number;
   /** Whether lines about the process are written for people; decided when the configuration is known. */
   forPeople: boolean;
-  /** The least level of a line about the process that is written, as pino counts them; decided likewise. */
-  leastLevel: number;
+  /** What such a line has to be to be written; the configuration's, when that is known. */
+  logLevel: LogLevel;
 }
 
 export function processIo(): CommandIo {
@@ -30,7 +31,7 @@ export function processIo(): CommandIo {
     version: versionText,
     startDeadlineMs: 60_000,
     forPeople: process.stdout.isTTY === true,
-    leastLevel: 0,
+    logLevel: "info",
   };
 }
 

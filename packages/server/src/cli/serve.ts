@@ -1,6 +1,6 @@
 import { constants } from "node:os";
 import { mapStacksInThreads } from "../app-loader/source-maps.ts";
-import { type DuckConfig, type LogLevel, type ResolvedConfig, resolveConfig } from "../config/index.ts";
+import { type DuckConfig, type ResolvedConfig, resolveConfig } from "../config/index.ts";
 import type { Command } from "./arguments.ts";
 import { findConfiguration } from "./configuration.ts";
 import { inTime } from "./in-time.ts";
@@ -11,6 +11,7 @@ import { type StartUp, summaryLine, summaryText } from "./summary.ts";
 /** Of a server, what the command uses. */
 export interface ServedServer {
   listen(): Promise<string>;
+  readonly managementUrl?: string | undefined;
   /** Resolves when all is over; `forced` where requests had to be cut off. */
   close(): Promise<{ readonly forced: boolean }>;
   /** Replaces all threads by ones with fresh code. Rejects, and goes on as before, where the fresh code cannot start. */
@@ -64,7 +65,7 @@ export async function serve(
       flags: { host: command.host, port: command.port, workers: command.workers, logLevel: command.logLevel },
     });
     config = resolved;
-    io.leastLevel = levels[resolved.log.level];
+    io.logLevel = resolved.log.level;
     const makeServer = await loading;
     const made = await inTime(
       makeServer(found.config, { resolved }),
@@ -75,7 +76,8 @@ export async function serve(
     server = made;
     const url = await made.listen();
     const routes = made.stats().routes.length;
-    announce({ config: resolved, url, version: io.version(), routes, startupMs: performance.now() }, io);
+    const { managementUrl } = made;
+    announce({ config: resolved, url, managementUrl, version: io.version(), routes, startupMs: performance.now() }, io);
     return null;
   } catch (error) {
     stop();
@@ -131,8 +133,7 @@ async function reload(server: ServedServer, io: CommandIo): Promise<void> {
   }
 }
 
-/** As pino counts them. */
-const levels: Readonly<Record<LogLevel, number>> = {
+const levels = {
   trace: 10,
   debug: 20,
   info: 30,
@@ -140,11 +141,11 @@ const levels: Readonly<Record<LogLevel, number>> = {
   error: 50,
   fatal: 60,
   silent: Number.POSITIVE_INFINITY,
-};
+} as const;
 
 /** A line about the process itself, in the form that the log has. */
-function say(io: CommandIo, level: LogLevel, message: string): void {
-  if (levels[level] < io.leastLevel) return;
+function say(io: CommandIo, level: "info" | "warn" | "error", message: string): void {
+  if (levels[level] < levels[io.logLevel]) return;
   const line = JSON.stringify({
     level: levels[level],
     time: Date.now(),

@@ -5,13 +5,15 @@ import type { ResolvedConfig } from "../config/index.ts";
 export interface StartUp {
   readonly config: ResolvedConfig;
   readonly url: string;
+  /** Of a listener for management alone. */
+  readonly managementUrl: string | undefined;
   readonly version: string;
   readonly routes: number;
   readonly startupMs: number;
 }
 
 /** For people: a few lines. */
-export function summaryText({ config, url, version, routes, startupMs }: StartUp, cwd: string): string {
+export function summaryText({ config, url, managementUrl, version, routes, startupMs }: StartUp, cwd: string): string {
   const shown = (path: string): string => {
     const inside = relative(cwd, path);
     return inside === "" || inside.startsWith("..") ? path : inside;
@@ -21,14 +23,14 @@ export function summaryText({ config, url, version, routes, startupMs }: StartUp
     ["app", `${shown(config.app)}, ${count(routes, "route")}`],
     ["config", config.file === null ? "none, all defaults" : shown(config.file)],
     ["threads", `${config.requestHandling.maxWorkers} for requests`],
-    ["management", describeManagement(config.management)],
+    ["management", describeManagement(config.management, managementUrl)],
   ];
   const lines = rows.map(([name, value]) => `  ${name.padEnd(11)}${value}`);
   return [`duck-ts ${version} listens on ${url} after ${Math.round(startupMs)} ms`, ...lines, ""].join("\n");
 }
 
 /** For log collectors: one line. */
-export function summaryLine({ config, url, version, routes, startupMs }: StartUp): string {
+export function summaryLine({ config, url, managementUrl, version, routes, startupMs }: StartUp): string {
   return `${JSON.stringify({
     level: 30,
     time: Date.now(),
@@ -36,6 +38,7 @@ export function summaryLine({ config, url, version, routes, startupMs }: StartUp
     thread: "main",
     msg: `duck-ts listens on ${url}`,
     url,
+    managementUrl,
     version,
     app: config.app,
     config: config.file,
@@ -45,7 +48,10 @@ export function summaryLine({ config, url, version, routes, startupMs }: StartUp
   })}\n`;
 }
 
-function describeManagement({ health, ready, metrics, expose }: ResolvedConfig["management"]): string {
+function describeManagement(
+  { health, ready, metrics, expose }: ResolvedConfig["management"],
+  url: string | undefined,
+): string {
   const paths = [health, ready, metrics].filter((path) => path !== false);
   if (paths.length === 0) return "none";
   const where =
@@ -53,6 +59,6 @@ function describeManagement({ health, ready, metrics, expose }: ResolvedConfig["
       ? "from this machine"
       : expose === "all"
         ? "for everybody"
-        : `on ${expose.host}:${expose.port}`;
+        : `on ${url ?? `${expose.host}:${expose.port}`}`;
   return `${paths.join(" ")} ${where}`;
 }

@@ -1,5 +1,6 @@
 import { inspect } from "node:util";
 import type { z } from "zod";
+import { isMisspelt } from "../misspelt.ts";
 import type { ConfigProblem } from "./config-error.ts";
 import { knownSettings } from "./schema.ts";
 
@@ -70,22 +71,5 @@ function expectedInsteadOf(path: readonly PropertyKey[], key: string): string {
 
 /** Whether two words differ by no more than two letters, or one holds the other. */
 function isNear(a: string, b: string): boolean {
-  if (a.startsWith(b) || b.startsWith(a)) return true;
-  return distance(a, b) <= (Math.min(a.length, b.length) < 5 ? 1 : 2);
-}
-
-/** How many letters to change, add, drop or swap with their neighbour to get from one word to the other. */
-function distance(a: string, b: string): number {
-  const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, index) => index)];
-  const at = (i: number, j: number): number => rows[i]?.[j] ?? 0;
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    rows.push(row);
-    for (let j = 1; j <= b.length; j++) {
-      let best = Math.min(at(i - 1, j - 1) + (a[i - 1] === b[j - 1] ? 0 : 1), at(i - 1, j) + 1, at(i, j - 1) + 1);
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) best = Math.min(best, at(i - 2, j - 2) + 1);
-      row.push(best);
-    }
-  }
-  return at(a.length, b.length);
+  return a.startsWith(b) || b.startsWith(a) || isMisspelt(a, b);
 }

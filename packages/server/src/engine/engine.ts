@@ -113,8 +113,12 @@ export class Engine {
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, drainTimeoutMs);
     });
-    await Promise.race([generation.drained(this.#draining ? 1001 : 1012), late]);
+    await Promise.race([
+      Promise.all([generation.drained(this.#draining ? 1001 : 1012), version.mainHost?.drained()]),
+      late,
+    ]);
     clearTimeout(timer);
+    version.mainHost?.close();
     await generation.close(drainTimeoutMs);
     this.#old.delete(version);
   }
@@ -152,7 +156,7 @@ export class Engine {
   submit(request: InFlight): void {
     const version = this.#versionOf(request) ?? this.#current;
     if (request.route.info.run === "main" && version.mainHost !== undefined) {
-      version.mainHost.run(request);
+      version.mainHost.submit(request);
       return;
     }
     version.generation.wake(request.route.timeoutMs);
@@ -187,16 +191,26 @@ export class Engine {
     this.#listeners.push(listener);
   }
 
+  /** Tells of a request that has ended; from outside, of one that was no route's. */
+  tell(record: RequestRecord): void {
+    for (const listener of this.#listeners) listener(record);
+  }
+
   /** Takes no more; resolves when nothing runs any more. */
   async drained(): Promise<void> {
     this.#draining = true;
-    for (const { mainHost } of this.#versions()) mainHost?.endEndless();
-    await Promise.all([...this.#versions()].map(({ generation }) => generation.drained(1001)));
+    await Promise.all(
+      [...this.#versions()].map(({ generation, mainHost }) => {
+        mainHost?.endEndless();
+        return Promise.all([generation.drained(1001), mainHost?.drained()]);
+      }),
+    );
   }
 
   /** Ends all workers. Resolves to how many had to be terminated. */
   async close(timeoutMs: number): Promise<number> {
     this.#draining = true;
+    for (const { mainHost } of this.#versions()) mainHost?.close();
     const counts = await Promise.all([...this.#versions()].map(({ generation }) => generation.close(timeoutMs)));
     return counts.reduce((sum, count) => sum + count, 0);
   }
@@ -215,7 +229,7 @@ export class Engine {
     for (const version of this.#versions()) {
       const one = version.generation;
       total += one.workers.size + one.startingCount;
-      queued += one.dispatcher.queue.length;
+      queued += one.dispatcher.queue.length + (version.mainHost?.queued ?? 0);
       active += one.dispatcher.custody.active;
       takenBack += one.dispatcher.custody.takenBack;
       rerun += one.dispatcher.custody.rerun;
@@ -290,7 +304,9 @@ export class Engine {
     for (const route of generation.routes) router.add(route.info.method, route.info.path, route);
     const onMain = generation.routes.some((route) => route.info.run === "main");
     const answers = new Answers({ routes: generation.routes, onSettled: this.#onSettled, idOf: this.idOf });
-    const mainHost = onMain ? await MainHost.start(workerData, this.#options.receiveLog, answers) : undefined;
+    const mainHost = onMain
+      ? await MainHost.start(workerData, this.#options.receiveLog, answers, this.#options.maxQueue)
+      : undefined;
     return { generation, router, mainHost };
   }
 
@@ -301,7 +317,7 @@ export class Engine {
     const digit = Math.floor(status / 100);
     counts.byClass[digit] = (counts.byClass[digit] ?? 0) + 1;
     if (this.#listeners.length === 0) return;
-    const record: RequestRecord = {
+    this.tell({
       method: request.method,
       route: counts.path,
       url: request.url,
@@ -311,7 +327,6 @@ export class Engine {
       thread: request.threadName,
       requestId: this.idOf(request),
       ip: request.ip,
-    };
-    for (const listener of this.#listeners) listener(record);
+    });
   };
 }

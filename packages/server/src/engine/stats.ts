@@ -62,8 +62,8 @@ export interface EngineStats {
 /** What is told of each request that has ended, to `engine.onDone` listeners. */
 export interface RequestRecord {
   readonly method: string;
-  /** The route's path, `/users/:id`; never the client's, so that a label cannot grow without bound. */
-  readonly route: string;
+  /** The route's path, `/users/:id`; never the client's, so that a label cannot grow without bound. `null`: it was no route's. */
+  readonly route: string | null;
   readonly url: string;
   readonly status: number;
   readonly durationMs: number;

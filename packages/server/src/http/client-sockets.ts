@@ -4,6 +4,8 @@
  */
 import { Server } from "node:http";
 import type { Socket } from "node:net";
+import { errorAnswer } from "./hygiene.ts";
+import { owesNothing } from "./owed-answers.ts";
 
 /** A client that does not close its side, once it has been told that nothing more comes, is cut after so long. */
 const PARTING_MS = 250;
@@ -45,12 +47,16 @@ export class ClientSockets {
    * Closes what is idle now. Not by destroy(): a request that crosses with it would be met with a reset, which may also
    * take the answer before it from the client. Our side is closed, what still comes is read and thrown away, and the
    * client sees an end without a byte of an answer, upon which RFC 9112 9.3.1 has it send the request once more elsewhere.
+   * One that has sent half a head, and stopped there, is told: nobody waits for the rest.
    */
   closeIdle(): void {
-    for (const socket of this.#idle()) {
-      socket.end();
-      setTimeout(() => socket.destroy(), PARTING_MS).unref();
-    }
+    const idle = this.#idle();
+    const halfway = [...this.#open].filter(
+      (socket) => hasParser(socket) && owesNothing(socket) && !idle.includes(socket),
+    );
+    for (const socket of idle) socket.end();
+    for (const socket of halfway) socket.end(errorAnswer(503));
+    for (const socket of [...idle, ...halfway]) setTimeout(() => socket.destroy(), PARTING_MS).unref();
   }
 
   /** Cuts all there are, those too that Node's server has let go of: WebSockets, refused upgrades. */
@@ -92,4 +98,9 @@ export class ClientSockets {
       } else if (this.#waiting.delete(socket) && socket.timeout === this.#stallMs) socket.setTimeout(0);
     }
   };
+}
+
+/** Does Node read HTTP/1.1 from it? Of a WebSocket, or of HTTP/2, it does not. */
+function hasParser(socket: Socket): boolean {
+  return (socket as { parser?: object | null }).parser != null;
 }

@@ -18,6 +18,7 @@ import {
   createRequestMetrics,
   listenForManagement,
   type ManagementListener,
+  managementMethods,
   managementPlugin,
 } from "../management/index.ts";
 import { workerModule } from "../worker-module.ts";
@@ -65,6 +66,8 @@ export interface DuckServer {
   listen(): Promise<string>;
   /** Where it can be reached; undefined before `listen()`. */
   readonly url: string | undefined;
+  /** Where the management paths are, once it listens, when `management.expose` gives them a listener of their own. */
+  readonly managementUrl: string | undefined;
   /** Stops accepting, finishes what runs, ends the threads; at `shutdownTimeoutMs` by force. May be called again. */
   close(): Promise<CloseReport>;
   /** Sends a request through the whole server without a socket. */
@@ -151,12 +154,15 @@ async function assemble(
     const id = gate.idOf(request);
     return typeof id === "string" ? id : engine.idOfNumber(id);
   };
+  const metrics = createRequestMetrics();
   const app: FastifyApp = createFastifyApp({
     config,
     logger,
     gate,
-    allowed: (url) => engine.allowed(url),
+    allowed: (request) =>
+      [...new Set([...engine.allowed(request.url ?? "/"), ...managementMethods(config.management, request)])].sort(),
     newId,
+    observe: (method, route, status, durationMs) => metrics.observe(method, route, status, durationMs),
   });
   const { fastify } = app;
   const sockets = new ClientSockets(app.server, config.server.https !== undefined, config.server);
@@ -164,7 +170,6 @@ async function assemble(
 
   const loop = new MainLoop(logger);
   const stats = (): ServerStats => ({ ...engine.stats(), mainLoop: loop.read() });
-  const metrics = createRequestMetrics();
   engine.onDone((record) => metrics.observe(record.method, record.route, record.status, record.durationMs));
   const log = accessLog(logger);
   if (log !== undefined) engine.onDone(log);
@@ -205,6 +210,9 @@ async function assemble(
     fastify,
     get url(): string | undefined {
       return url;
+    },
+    get managementUrl(): string | undefined {
+      return own?.url;
     },
     async listen(): Promise<string> {
       if (closing !== undefined) throw new ServerStateError("The server is closed; make another one.");

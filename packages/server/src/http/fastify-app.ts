@@ -4,23 +4,20 @@
  */
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import {
-  type FastifyInstance,
-  type FastifyReply,
-  type FastifyRequest,
-  LogController,
-  fastify as makeFastify,
-} from "fastify";
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify as makeFastify } from "fastify";
 import type { Logger } from "pino";
 import { pathOf } from "../app/path.ts";
 import { problem, problemOf } from "../app/problem.ts";
 import type { ResolvedConfig } from "../config/types.ts";
 import type { MainRoute } from "../engine/in-flight.ts";
+import { AccessLines } from "./access-log.ts";
 import { FastifySink } from "./fastify-sink.ts";
+import { takeHookedHeaders } from "./hooked-headers.ts";
 import { endAfterAnswer } from "./http2-request.ts";
-import { errorAnswer, isLast, parserAnswer, takeOriginForm, whyRefused } from "./hygiene.ts";
+import { isLast, parserAnswer, takeOriginForm, whyRefused } from "./hygiene.ts";
 import { asFastifysOwn, lazyCompilers } from "./lazy-compilers.ts";
 import { createNodeServer, type NodeServer } from "./node-server.ts";
+import { refuseTunnels } from "./other-upgrades.ts";
 import { lastOwed, lingerAfter, owe } from "./owed-answers.ts";
 import { RawSink } from "./raw-sink.ts";
 import type { RequestGate } from "./request-gate.ts";
@@ -48,10 +45,12 @@ export interface FastifyAppOptions {
   readonly config: ResolvedConfig;
   readonly logger: Logger;
   readonly gate: RequestGate;
-  /** The methods that a path of the app has. */
-  allowed(url: string): string[];
+  /** The methods that the path of a request has, of the app's routes and of what main answers itself. */
+  allowed(request: IncomingMessage): string[];
   /** The id of a request that is not the engine's. */
   newId(request: IncomingMessage): string;
+  /** Counts an answer that is not the engine's. */
+  observe(method: string, route: string | null, status: number, durationMs: number): void;
 }
 
 export interface FastifyApp {
@@ -72,6 +71,13 @@ export function createFastifyApp(options: FastifyAppOptions): FastifyApp {
   let opened = false;
   let made: NodeServer | undefined;
   const ending = new WeakSet<Socket>();
+  /** Requests that the engine has had. */
+  const entered = new WeakSet<IncomingMessage>();
+  const enter = (request: FastifyRequest, reply: FastifyReply, route: MainRoute): void => {
+    entered.add(request.raw);
+    takeHookedHeaders(request.raw, request.headers);
+    gate.enter(request.raw, reply.raw, route, new FastifySink(reply, gate));
+  };
 
   // A fetch-style app takes every path, so what has a path of its own comes before it: management, plugins' routes.
   const managed = new Set([config.management.health, config.management.ready, config.management.metrics]);
@@ -97,7 +103,11 @@ export function createFastifyApp(options: FastifyAppOptions): FastifyApp {
 
   const fastify = makeFastify({
     loggerInstance: logger,
-    logController: new AccessLines({ requestIdLogLabel: "requestId" }),
+    logController: new AccessLines({
+      isEngines: (request) => entered.has(request.raw),
+      appRoute: ({ raw }) => gate.find(raw.method ?? "GET", raw.url ?? "/")?.info.path ?? null,
+      observe: options.observe,
+    }),
     bodyLimit: bodyLimitBytes,
     trustProxy: trustProxy as boolean,
     genReqId: (request) => options.newId(request as IncomingMessage),
@@ -127,11 +137,7 @@ export function createFastifyApp(options: FastifyAppOptions): FastifyApp {
     serverFactory(handler) {
       if (made === undefined) {
         made = createNodeServer(config.server, listener(handler));
-        // Without a listener Node cuts the connection without a word. RFC 9110 9.3.6: few origin servers implement it.
-        made.server.on("connect", (request: IncomingMessage, socket: Socket) => {
-          // Read on, or the client's own end would never be heard.
-          if (request.httpVersionMajor === 1) socket.resume().end(errorAnswer(501));
-        });
+        refuseTunnels(made.server);
       }
       return made.server;
     },
@@ -181,8 +187,8 @@ export function createFastifyApp(options: FastifyAppOptions): FastifyApp {
     },
     async open(): Promise<void> {
       const wasHooked = hooked;
-      await fastify.register(async (child) => routeApp(child, gate, freeMethods(fastify, gate)));
-      answerTheRest(fastify, options);
+      await fastify.register(async (child) => routeApp(child, gate, freeMethods(fastify, gate), enter));
+      answerTheRest(fastify, options, enter);
       fastify.addHook("onRequest", async (request, reply) => {
         const refused = whyRefused(request.raw);
         if (refused !== undefined) {
@@ -207,27 +213,8 @@ function lastWords(socket: Socket, code: string | undefined): void {
   else socket.destroy();
 }
 
-/** Access lines for what Fastify answers itself; the engine's requests have theirs from the engine. */
-class AccessLines extends LogController {
-  override incomingRequest(): void {}
-  override requestCompleted(error: Error | null, request: FastifyRequest, reply: FastifyReply): void {
-    if ((request.routeOptions.config as { duckApp?: boolean }).duckApp === true) return;
-    const { url = "/" } = request.raw;
-    const query = url.indexOf("?");
-    // The request's own logger knows its id.
-    const fields = {
-      method: request.method,
-      path: query === -1 ? url : url.slice(0, query),
-      route: request.routeOptions.url ?? null,
-      status: reply.statusCode,
-      durationMs: Math.round(reply.elapsedTime * 1000) / 1000,
-      thread: "main",
-      ip: request.ip,
-    };
-    if (error === null || error === undefined) reply.log.info(fields, "request");
-    else reply.log.warn({ ...fields, err: error }, "request: broken-off");
-  }
-}
+/** Hands a request to the engine. */
+type Enter = (request: FastifyRequest, reply: FastifyReply, route: MainRoute) => void;
 
 /**
  * The methods of the app's route. A fetch-style app shares `/*` with plugins: where one of them has it (static files at
@@ -240,7 +227,7 @@ function freeMethods(fastify: FastifyInstance, gate: RequestGate): readonly stri
 }
 
 /** The app as one route of Fastify, in a scope of its own where bodies are left alone. */
-function routeApp(child: FastifyInstance, gate: RequestGate, methods: readonly string[]): void {
+function routeApp(child: FastifyInstance, gate: RequestGate, methods: readonly string[], enter: Enter): void {
   child.removeAllContentTypeParsers();
   child.addContentTypeParser("*", (_request, _payload, done) => done(null));
   child.route({
@@ -249,29 +236,30 @@ function routeApp(child: FastifyInstance, gate: RequestGate, methods: readonly s
     exposeHeadRoute: false,
     ...(gate.isFetchApp ? {} : { constraints: { duckApp: "yes" } as never }),
     config: { duckApp: true } as never,
+    schema: { hide: true } as never,
     handler(request, reply) {
       const route: MainRoute | undefined = gate.find(request.raw.method ?? "GET", request.raw.url ?? "/");
       if (route === undefined) reply.callNotFound();
-      else gate.enter(request.raw, reply.raw, route, new FastifySink(reply, gate));
+      else enter(request, reply, route);
     },
   });
 }
 
-function answerTheRest(fastify: FastifyInstance, options: FastifyAppOptions): void {
+function answerTheRest(fastify: FastifyInstance, options: FastifyAppOptions, enter: Enter): void {
   const { gate } = options;
   try {
     fastify.setNotFoundHandler((request, reply) => {
       const { method, url } = request.raw;
       const app = gate.isFetchApp ? gate.find(method ?? "GET", url ?? "/") : undefined;
       if (app !== undefined) {
-        gate.enter(request.raw, reply.raw, app, new FastifySink(reply, gate));
+        enter(request, reply, app);
         return reply;
       }
       const say = (status: number, detail: string): FastifyReply => {
         const said = problem(status, detail, { requestId: request.id });
         return reply.code(status).type(PROBLEM).send(JSON.stringify(said));
       };
-      const allowed = url === "*" ? METHODS : options.allowed(url ?? "/");
+      const allowed = url === "*" ? METHODS : options.allowed(request.raw);
       if (allowed.length === 0) return say(404, "No route has this path.");
       if ((method === "GET" || method === "HEAD") && gate.isSocket(url ?? "/")) {
         if (request.raw.httpVersionMajor === 1) reply.headers({ connection: "Upgrade, close", upgrade: "websocket" });

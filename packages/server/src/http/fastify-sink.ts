@@ -25,8 +25,21 @@ export class FastifySink implements ReplySink {
     // Fastify counts what is there.
     if (body !== null) reply.removeHeader("content-length");
     if (body === null) void reply.send();
-    else if (typeof body === "string") void reply.send(bodyBehind(headers, body));
-    else void reply.send(Buffer.from(body.buffer, body.byteOffset, body.byteLength));
+    else void reply.send(this.#asTyped(bodyBehind(headers, body)));
+  }
+
+  /**
+   * The body in the shape in which Fastify leaves its content type alone: to JSON's in front of a string it adds a charset,
+   * and to bytes that have none its own. What the app said stands.
+   */
+  #asTyped(body: string | Uint8Array): string | Buffer | Readable {
+    const type = String(this.#reply.getHeader("content-type") ?? "");
+    if (typeof body === "string" && (!/json/i.test(type) || /;\s*charset\s*=/i.test(type))) return body;
+    const bytes =
+      typeof body === "string" ? Buffer.from(body) : Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+    if (type !== "") return bytes;
+    this.#reply.header("content-length", bytes.byteLength);
+    return Readable.from(bytes);
   }
 
   begin(status: number, contentType: ContentType, headers: string | null): void {

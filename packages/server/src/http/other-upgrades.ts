@@ -3,8 +3,29 @@
  * --http2, ask every http: server for `h2c` with their first request, and expect an answer to it all the same. Node hands
  * such a request out with its connection, unanswered, as soon as anybody listens to `upgrade`; before 22.21 and 24.9 always.
  */
-import type { IncomingMessage, Server } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
+import { CONTENT_TYPES, PROBLEM_TYPE } from "../app/encode-reply.ts";
+import { problem } from "../app/problem.ts";
+import { endAfterAnswer, isHttp2 } from "./http2-request.ts";
+import { errorAnswer } from "./hygiene.ts";
+
+/**
+ * Answers CONNECT, which few origin servers implement (RFC 9110 9.3.6): without a listener Node cuts the connection without
+ * a word, and with one that says nothing a stream of HTTP/2 stays open for ever.
+ */
+export function refuseTunnels(server: Server): void {
+  server.on("connect", (request: IncomingMessage, to: Duplex | ServerResponse) => {
+    if (isHttp2(request)) {
+      const response = to as ServerResponse;
+      endAfterAnswer(request, response);
+      response.writeHead(501, { "content-type": CONTENT_TYPES[PROBLEM_TYPE] }).end(JSON.stringify(problem(501)));
+    } else {
+      // Read on, or the client's own end would never be heard.
+      (to as Duplex).resume().end(errorAnswer(501));
+    }
+  });
+}
 
 /** Has the server take the request in once more, without the wish for an upgrade; what comes behind it too. */
 export function answerWithout(server: Server, request: IncomingMessage, socket: Duplex, behind: Buffer): void {

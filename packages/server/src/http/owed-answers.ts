@@ -47,3 +47,9 @@ export function lastOwed(socket: Duplex): ServerResponse | undefined {
   const owed = last !== undefined && !last.req.complete ? last[BEFORE] : last;
   return owed === undefined || owed.writableFinished || owed.destroyed ? undefined : owed;
 }
+
+/** Is nobody's request under way on a connection, as far as whole heads have come? */
+export function owesNothing(socket: Duplex): boolean {
+  const last = (socket as KnownSocket)[LAST];
+  return last === undefined || (last.req.complete && (last.writableFinished || last.destroyed));
+}

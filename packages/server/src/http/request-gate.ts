@@ -80,13 +80,13 @@ export class RequestGate implements ServerPhase {
     const arrivedAt = performance.now();
     if (this.#engine.draining) {
       response.shouldKeepAlive = false;
-      this.#refuse(request, route, sink, arrivedAt, 503, "The server is shutting down.", "retry-after\n1");
+      this.refuse(request, route, sink, arrivedAt, 503, "The server is shutting down.", "retry-after\n1");
       return;
     }
     const refused = whyRefused(request);
     if (refused !== undefined) {
       endAfterAnswer(request, response);
-      this.#refuse(request, route, sink, arrivedAt, refused[0], refused[1]);
+      this.refuse(request, route, sink, arrivedAt, refused[0], refused[1]);
       return;
     }
     const { headers } = request;
@@ -108,7 +108,7 @@ export class RequestGate implements ServerPhase {
     let collecting = !streams;
     cutWhenSlow(request, this.#requestTimeoutMs, () => {
       endAfterAnswer(request, response);
-      if (collecting) this.#refuse(request, route, sink, arrivedAt, 408, "The body did not come in time.");
+      if (collecting) this.refuse(request, route, sink, arrivedAt, 408, "The body did not come in time.");
       else request.destroy();
       collecting = false;
     });
@@ -124,7 +124,7 @@ export class RequestGate implements ServerPhase {
         // A reload may have come while the body did: it is a route of the new code that runs it, or none.
         const current = this.find(request.method ?? "GET", request.url ?? "/");
         if (current !== undefined) this.#submit(request, current, sink, arrivedAt, body);
-        else this.#refuse(request, route, sink, arrivedAt, 404, "No route has this path.");
+        else this.refuse(request, route, sink, arrivedAt, 404, "No route has this path.");
       }
     });
   }
@@ -149,19 +149,13 @@ export class RequestGate implements ServerPhase {
     body: Uint8Array | typeof STREAMED_BODY | null,
     socketSink: SocketSink | null = null,
   ): InFlight {
-    const { socket } = request;
-    const connection = isHttp2(request) ? undefined : Connection.of(socket, this.#onGone);
-    let ip = connection?.ip ?? `+${socket.remoteAddress ?? ""}`;
-    if (this.#forwarded !== undefined) {
-      const origin = this.#forwarded(request);
-      ip = `${origin.secure ? "+" : ""}${origin.ip}`;
-    }
+    const connection = this.#connectionOf(request);
     const inFlight = new InFlight(
       route,
       request.method ?? "GET",
       request.url ?? "/",
       headerLinesOf(request),
-      ip,
+      this.ipOf(request),
       this.idOf(request),
       body,
       body === STREAMED_BODY ? request : null,
@@ -172,6 +166,19 @@ export class RequestGate implements ServerPhase {
     if (connection !== undefined) connection.began(inFlight);
     else onStreamClosed(request, () => this.#onGone(inFlight));
     return inFlight;
+  }
+
+  /** The client's address, with a `+` in front where its connection is encrypted. */
+  ipOf(request: IncomingMessage): string {
+    if (this.#forwarded === undefined)
+      return this.#connectionOf(request)?.ip ?? `+${request.socket.remoteAddress ?? ""}`;
+    const origin = this.#forwarded(request);
+    return `${origin.secure ? "+" : ""}${origin.ip}`;
+  }
+
+  /** None with HTTP/2, whose streams come and go each for itself. */
+  #connectionOf(request: IncomingMessage): Connection | undefined {
+    return isHttp2(request) ? undefined : Connection.of(request.socket, this.#onGone);
   }
 
   /** The client's id where it is well-formed, else a number that makes a new one. */
@@ -191,11 +198,12 @@ export class RequestGate implements ServerPhase {
     // What is left of it is not read to the end: the connection ends with this answer.
     endAfterAnswer(request, response);
     if (request.httpVersionMajor === 1) lingerAfter(request.socket);
-    this.#refuse(request, route, sink, arrivedAt, 413, `The body is larger than ${limit} bytes.`);
+    this.refuse(request, route, sink, arrivedAt, 413, `The body is larger than ${limit} bytes.`);
     request.resume();
   }
 
-  #refuse(
+  /** Answers a request that no thread shall hear of. `headers`: `name\nvalue`. */
+  refuse(
     request: IncomingMessage,
     route: MainRoute,
     sink: ReplySink,

@@ -1,11 +1,12 @@
 /** WebSockets on main: the handshake, pings, limits, and what each side may have on its way. The `ws` library speaks the protocol. */
 import type { IncomingMessage, Server } from "node:http";
-import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import type { WebSocket, WebSocketServer } from "ws";
-import { CONTENT_TYPES, type ContentType } from "../app/encode-reply.ts";
+import { CONTENT_TYPES, type ContentType, PROBLEM_TYPE } from "../app/encode-reply.ts";
+import { problem } from "../app/problem.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { InFlight, MainRoute, ReplySink, SocketSink } from "../engine/in-flight.ts";
+import { answerUpgrade, asksForWebSocket, type Refusal, whyNoHandshake } from "./handshake.ts";
 import { takeOriginForm, whyRefused } from "./hygiene.ts";
 import { answerWithout } from "./other-upgrades.ts";
 import type { RequestGate } from "./request-gate.ts";
@@ -41,11 +42,14 @@ export async function attachSockets(server: Server, engine: Engine, gate: Reques
     takeOriginForm(request);
     const route = engine.find("GET", request.url ?? "/");
     if (route === undefined || route.info.kind !== "websocket") {
-      if (server.listenerCount("upgrade") === 1) refuse(socket, 404);
+      if (server.listenerCount("upgrade") === 1) refuse(request, socket, engine, gate);
       return;
     }
-    if (!asksForWebSocket(request) || whyRefused(request) !== undefined) return refuse(socket, 400);
-    if (engine.draining) return refuse(socket, 503);
+    const refused = whyNot(request, engine);
+    if (refused !== undefined) {
+      gate.refuse(request, route, new UpgradeAnswer(socket), performance.now(), ...refused);
+      return;
+    }
     const limit = route.info.maxMessageBytes ?? DEFAULT_MESSAGE_BYTES;
     let sockets = byLimit.get(limit);
     if (sockets === undefined) {
@@ -70,26 +74,52 @@ export async function attachSockets(server: Server, engine: Engine, gate: Reques
   };
 }
 
-function asksForWebSocket(request: IncomingMessage): boolean {
-  return request.headers.upgrade?.toLowerCase() === "websocket";
+/** There is no WebSocket of the app; and as it is no route's request either, its end is told here. */
+function refuse(request: IncomingMessage, socket: Duplex, engine: Engine, gate: RequestGate): void {
+  const { method = "GET", url = "/" } = request;
+  const id = gate.idOf(request);
+  const requestId = typeof id === "string" ? id : engine.idOfNumber(id);
+  const said = JSON.stringify(problem(404, "No WebSocket has this path.", { requestId }));
+  new UpgradeAnswer(socket).whole(404, PROBLEM_TYPE, null, said);
+  const from = { ip: gate.ipOf(request), thread: "main", requestId };
+  engine.tell({ method, url, route: null, status: 404, durationMs: 0, outcome: "answered", ...from });
 }
 
-function refuse(socket: Duplex, status: number, contentType: ContentType = 0, body = ""): void {
-  const type = contentType === 0 ? "" : `content-type: ${CONTENT_TYPES[contentType]}\r\n`;
-  const length = Buffer.byteLength(body);
-  // Read on, or the client's own end would never be heard.
-  socket
-    .resume()
-    .end(
-      `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\ndate: ${new Date().toUTCString()}\r\nconnection: close\r\n${type}content-length: ${length}\r\n\r\n${body}`,
-    );
+/** Why it gets no handshake, before any thread hears of it. */
+function whyNot(request: IncomingMessage, engine: Engine): Refusal | undefined {
+  if (!asksForWebSocket(request)) return [400, "This path takes WebSockets only."];
+  const refused = whyRefused(request) ?? whyNoHandshake(request);
+  if (refused !== undefined) return refused;
+  return engine.draining ? [503, "The server is shutting down.", "retry-after\n1"] : undefined;
 }
 
-class MainSocket implements SocketSink, ReplySink {
+/** An answer in place of a handshake. */
+class UpgradeAnswer implements ReplySink {
+  readonly duplex: Duplex;
+  constructor(duplex: Duplex) {
+    this.duplex = duplex;
+    duplex.on("error", () => duplex.destroy());
+  }
+  whole(status: number, contentType: ContentType, headers: string | null, body: string | Uint8Array | null): void {
+    answerUpgrade(this.duplex, status, CONTENT_TYPES[contentType], headers, typeof body === "string" ? body : "");
+  }
+  begin(): void {}
+  write(): boolean {
+    return true;
+  }
+  end(): void {
+    this.duplex.destroy();
+  }
+  destroy(): void {
+    this.duplex.destroy();
+  }
+}
+
+/** A socket; in place of its handshake comes an answer where no thread was free, or the one that had it died. */
+class MainSocket extends UpgradeAnswer implements SocketSink {
   readonly #engine: Engine;
   readonly #inFlight: InFlight;
   readonly #upgrade: () => void;
-  readonly #duplex: Duplex;
   readonly #pingMs: number;
   #socket: WebSocket | undefined;
   #pinger: NodeJS.Timeout | undefined;
@@ -106,11 +136,10 @@ class MainSocket implements SocketSink, ReplySink {
     engine: Engine,
     gate: RequestGate,
   ) {
+    super(duplex);
     this.#engine = engine;
-    this.#duplex = duplex;
     this.#pingMs = route.info.pingIntervalMs ?? DEFAULT_PING_MS;
     this.#inFlight = gate.make(request, route, this, performance.now(), null, this);
-    duplex.on("error", () => duplex.destroy());
     duplex.once("close", () => {
       // Without a handshake nobody else says so.
       if (this.#socket === undefined) this.#closed(1006, "");
@@ -136,7 +165,7 @@ class MainSocket implements SocketSink, ReplySink {
   close(code: number, reason: string): void {
     const socket = this.#socket;
     if (socket === undefined) {
-      this.#duplex.destroy();
+      this.duplex.destroy();
       return;
     }
     socket.close(code, reason);
@@ -146,22 +175,6 @@ class MainSocket implements SocketSink, ReplySink {
     this.#unhandledBytes -= bytes;
     this.#unhandled--;
     if (this.#socket?.isPaused === true && !this.#full) this.#socket.resume();
-  }
-
-  // An answer instead of a handshake: no thread was free, or the one that had it died.
-
-  whole(status: number, contentType: ContentType, _headers: string | null, body: string | Uint8Array | null): void {
-    refuse(this.#duplex, status, contentType, typeof body === "string" ? body : "");
-  }
-  begin(): void {}
-  write(): boolean {
-    return true;
-  }
-  end(): void {
-    this.#duplex.destroy();
-  }
-  destroy(): void {
-    this.#duplex.destroy();
   }
 
   get #full(): boolean {

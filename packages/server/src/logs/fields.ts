@@ -3,9 +3,14 @@ import { inspect } from "node:util";
 /** Fields as JSON members with a leading comma each. Logging must not throw, so what JSON cannot say is inspected. */
 export function stringifyFields(fields: object): string {
   let members = "";
-  for (const [key, value] of Object.entries(fields)) {
-    const json = toJson(value instanceof Error ? errorFields(value) : value);
-    if (json !== undefined) members += `,${JSON.stringify(key)}:${json}`;
+  try {
+    for (const [key, value] of Object.entries(fields)) {
+      const json = toJson(value instanceof Error ? errorFields(value) : value);
+      if (json !== undefined) members += `,${JSON.stringify(key)}:${json}`;
+    }
+  } catch (error) {
+    // A getter or a proxy that throws. Whether what it throws can be read is not certain either.
+    members += `,"unreadable":${JSON.stringify(error instanceof Error ? String(error.message) : typeof error)}`;
   }
   return members;
 }

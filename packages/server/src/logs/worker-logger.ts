@@ -1,4 +1,4 @@
-import { format } from "node:util";
+import { format, inspect } from "node:util";
 import type { LogLevel } from "../config/types.ts";
 import { errorFields, stringifyFields } from "./fields.ts";
 import type { LogWireMessage } from "./wire.ts";
@@ -90,9 +90,11 @@ class PostingLogger implements WorkerLogger {
       } else if (typeof first === "object" && first !== null) {
         members = stringifyFields(first);
         message = rest.shift();
+      } else if (first === null || first === undefined) message = rest.shift();
+      if (message !== undefined) {
+        const text = typeof message === "string" ? message : inspect(message);
+        members += `,"msg":${JSON.stringify(rest.length > 0 ? format(text, ...rest) : text)}`;
       }
-      if (typeof message === "string")
-        members += `,"msg":${JSON.stringify(rest.length > 0 ? format(message, ...rest) : message)}`;
       this.#post({ kind: "log", lines: `{"level":${number},"time":${Date.now()}${this.#members}${members}}\n` });
     };
   }

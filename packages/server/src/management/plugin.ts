@@ -1,4 +1,6 @@
+import type { IncomingMessage } from "node:http";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { pathOf } from "../app/path.ts";
 import type { ResolvedConfig } from "../config/types.ts";
 import { peerAddress } from "../http/peer.ts";
 import { createAnswers } from "./answers.ts";
@@ -30,17 +32,19 @@ export async function managementPlugin(fastify: FastifyInstance, options: Manage
     refuse = (_request, reply) => reply.callNotFound(),
   } = options;
   if (typeof settings.expose === "object") return;
-  const open = settings.expose === "all";
   for (const [path, answer] of createAnswers(settings, source, metrics)) {
     if (appHas(path)) continue;
     fastify.route({
       method: ["GET", "HEAD"],
       url: path,
       exposeHeadRoute: false,
+      // To rate limits a probe is nobody's traffic; and none of it is the API that @fastify/swagger is to describe.
+      config: { management: true, rateLimit: false } as never,
+      schema: { hide: true } as never,
       // A probe every second would drown what the log is for.
       logLevel: "warn",
       async handler(request, reply) {
-        if (!open && !isFromLoopback(peerAddress(request.socket), request.headers)) {
+        if (!mayAsk(settings, request)) {
           await refuse(request, reply);
           return reply;
         }
@@ -49,4 +53,23 @@ export async function managementPlugin(fastify: FastifyInstance, options: Manage
       },
     });
   }
+}
+
+const METHODS: readonly string[] = ["GET", "HEAD", "OPTIONS"];
+
+/** The methods that a management path has for whoever asks; none where it is no such path, or not theirs to ask. */
+export function managementMethods(
+  settings: ManagementOptions["settings"],
+  request: IncomingMessage,
+): readonly string[] {
+  const { health, ready, metrics, expose } = settings;
+  const isOne = typeof expose === "string" && [health, ready, metrics].includes(pathOf(request.url ?? "/"));
+  return isOne && mayAsk(settings, request) ? METHODS : [];
+}
+
+function mayAsk(
+  { expose }: ManagementOptions["settings"],
+  { socket, headers }: Pick<IncomingMessage, "socket" | "headers">,
+): boolean {
+  return expose === "all" || isFromLoopback(peerAddress(socket), headers);
 }

@@ -1,3 +1,5 @@
+import { METHODS } from "node:http";
+
 /** Upper bounds of the histogram's buckets, in seconds. */
 const bucketSeconds: readonly number[] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
@@ -15,14 +17,20 @@ interface RouteDurations {
 
 /** Counts requests on the hot path, in a few additions each. prom-client, which costs more, reads it at a scrape. */
 export interface RequestMetrics {
-  /** `route` is the pattern (`/users/:id`), never the path: paths would grow the metrics without bound. */
-  observe(method: string, route: string, status: number, durationMs: number): void;
+  /** `route` is the pattern (`/users/:id`), never the path: paths would grow the metrics without bound. `null`: no route's. */
+  observe(method: string, route: string | null, status: number, durationMs: number): void;
   routes(): readonly RouteDurations[];
 }
 
 export function createRequestMetrics(): RequestMetrics {
   return new CountedRequests();
 }
+
+/** In HTTP/2 a client may make methods up, and each would be a label of its own. */
+const KNOWN_METHODS: ReadonlySet<string> = new Set(METHODS);
+const OTHER_METHOD = "other";
+/** No path can be this one. */
+const NO_ROUTE = "(none)";
 
 interface Counts {
   readonly method: string;
@@ -35,7 +43,9 @@ interface Counts {
 class CountedRequests implements RequestMetrics {
   readonly #counts = new Map<string, Counts>();
 
-  observe(method: string, route: string, status: number, durationMs: number): void {
+  observe(given: string, pattern: string | null, status: number, durationMs: number): void {
+    const method = KNOWN_METHODS.has(given) ? given : OTHER_METHOD;
+    const route = pattern ?? NO_ROUTE;
     const key = `${method} ${route}`;
     let counts = this.#counts.get(key);
     if (counts === undefined) {

@@ -11,6 +11,7 @@ import type { WorkerLogger } from "../../logs/worker-logger.ts";
 import { type RequestEnvelope, STREAMED_BODY } from "../envelope.ts";
 import type { AbortReason } from "../wire.ts";
 import type { BodySource } from "./body-source.ts";
+import { incomingRequest } from "./incoming-request.ts";
 import type { RunnableRoute } from "./load-app.ts";
 
 /** What contexts of one worker share. */
@@ -106,7 +107,7 @@ export class RequestContext implements Context<string, RouteOptions> {
     this.#headers ??= parseHeaders(this.envelope.headers);
     return this.#headers;
   }
-  /** @throws {HttpError} 400 when it is malformed. */
+  /** @throws {HttpError} 400 when it is malformed, 415 when it is compressed, or in a charset that this cannot read. */
   rawBody(): unknown {
     if (this.#body === undefined) {
       const { body } = this.envelope;
@@ -115,16 +116,22 @@ export class RequestContext implements Context<string, RouteOptions> {
           `${this.route.info.method} ${this.route.info.path}: ctx.body was read, but this body is coming in as a stream, because the handler uses ctx.request. Give the route { streamBody: false } to have bodies collected first.`,
         );
       }
-      this.#body = { value: parseBody(body ?? undefined, this.rawHeaders()["content-type"]) };
+      const { "content-type": type, "content-encoding": coding } = this.rawHeaders();
+      this.#body = { value: parseBody(body ?? undefined, type, coding) };
     }
     return this.#body.value;
+  }
+  /** Is the body a form's fields, where a list of one cannot be told from a single value? */
+  get hasForm(): boolean {
+    return bodyKindOf(this.rawHeaders()["content-type"]) === "form";
   }
   /** @throws {HttpError} 415 when the route has a schema for its body and this one is of a type that no schema reads. */
   checkMediaType(): void {
     const { body } = this.envelope;
     if (this.route.options.body === undefined || body === null) return;
     const type = this.rawHeaders()["content-type"];
-    if (bodyKindOf(type) !== "bytes") return;
+    // Nothing, sent with a length of 0, is of no type.
+    if (bodyKindOf(type) !== "bytes" || (type === undefined && (body as Uint8Array).byteLength === 0)) return;
     throw new HttpError(415, `The body has the type ${type ?? "(none)"}; expected JSON, form fields or text.`);
   }
 
@@ -177,7 +184,7 @@ export class RequestContext implements Context<string, RouteOptions> {
 /** @throws {HttpError} 400 where the Host header is none that a URL can have: a port of 99999, say. */
 function newRequest(href: string, init: RequestInit): Request {
   try {
-    return new Request(href, init);
+    return incomingRequest(href, init);
   } catch (error) {
     throw URL.canParse(href)
       ? error

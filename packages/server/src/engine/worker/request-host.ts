@@ -1,7 +1,8 @@
 /** Runs requests in a worker (and, for `run: "main"` routes, on main): takes envelopes, gives answers. */
 import { AsyncResource } from "node:async_hooks";
 import type { AppDefinition } from "../../app/define-app.ts";
-import { BYTES_TYPE, type EncodedReply, encodeReply, flatHeaderLines, PROBLEM_TYPE } from "../../app/encode-reply.ts";
+import { flatHeaderLines } from "../../app/encode-headers.ts";
+import { BYTES_TYPE, type EncodedReply, encodeReply, isResponse, PROBLEM_TYPE } from "../../app/encode-reply.ts";
 import { problemOf, statusOf } from "../../app/problem.ts";
 import { requestIdVar } from "../../app/request-id.ts";
 import { validateParts } from "../../app/validation.ts";
@@ -11,7 +12,7 @@ import { REQUEST_FIELDS, readRequest, routeAt, STREAMED_BODY } from "../envelope
 import { AWAITING, DONE, type Slots } from "../slots.ts";
 import { type FromWorker, type ToWorker, windowBeside } from "../wire.ts";
 import { BodySource } from "./body-source.ts";
-import { isPromise } from "./is-promise.ts";
+import { asPromise, isPromise } from "./is-promise.ts";
 import type { RunnableRoute } from "./load-app.ts";
 import { ReplyBatch } from "./reply-batch.ts";
 import { RequestContext } from "./request-context.ts";
@@ -168,7 +169,7 @@ export class RequestHost {
   #invoke(ctx: RequestContext, route: RunnableRoute): EncodedReply | Promise<EncodedReply> {
     if (route.hasSchemas) {
       ctx.checkMediaType();
-      const validated = validateParts(route.options, (part) => this.#part(ctx, part));
+      const validated = validateParts(route.options, (part) => this.#part(ctx, part), ctx.hasForm);
       if (isPromise(validated)) {
         return validated.then((parts) => {
           ctx.validated = parts;
@@ -182,7 +183,7 @@ export class RequestHost {
 
   #call(ctx: RequestContext, route: RunnableRoute): EncodedReply | Promise<EncodedReply> {
     const result = route.handler(ctx);
-    if (isPromise(result)) return result.then((value) => encodeReply(value, ctx, route.options.response));
+    if (isPromise(result)) return asPromise(result).then((value) => encodeReply(value, ctx, route.options.response));
     return encodeReply(result, ctx, route.options.response);
   }
 
@@ -256,17 +257,17 @@ export class RequestHost {
   async #explain(error: unknown, ctx: RequestContext): Promise<EncodedReply> {
     let cause = error;
     const { onError, log, development } = this.#options;
-    if (onError !== undefined) {
-      try {
-        const value = await onError(error, ctx as never);
-        if (value !== undefined) {
-          const reply = await encodeReply(value, ctx);
-          if (reply.stream === null) return reply;
-          reply.stream.return();
-        }
-      } catch (second) {
-        cause = second;
+    try {
+      let value: unknown = onError === undefined ? undefined : await onError(error, ctx as never);
+      // `throw new Response(...)`, as Remix and others have it, is a way to answer.
+      if (value === undefined && isResponse(error)) value = error;
+      if (value !== undefined) {
+        const reply = await encodeReply(value, ctx);
+        if (reply.stream === null) return reply;
+        reply.stream.return();
       }
+    } catch (second) {
+      cause = second;
     }
     const status = statusOf(cause);
     if (status >= 500 && !ctx.isNews(cause))

@@ -80,15 +80,15 @@ class HostedSocket implements DuckWebSocket {
   get bufferedBytes(): number {
     return this.#bufferedBytes;
   }
-  send(data: string | Uint8Array): boolean {
+  send(data: string | ArrayBufferView | ArrayBuffer): boolean {
     if (this.#state !== "open") return false;
     const slot = this.#slot;
     if (typeof data === "string") {
       this.#bufferedBytes += Buffer.byteLength(data);
       this.#options.post({ type: "socket-send", slot, data });
     } else {
-      this.#bufferedBytes += data.byteLength;
-      const copy = new Uint8Array(data);
+      const copy = copyOf(data);
+      this.#bufferedBytes += copy.byteLength;
       this.#options.post({ type: "socket-send", slot, data: copy }, [copy.buffer]);
     }
     return this.#bufferedBytes <= this.#route.maxBufferedBytes;
@@ -168,4 +168,12 @@ class HostedSocket implements DuckWebSocket {
     this.#state = "closing";
     this.#options.post({ type: "socket-close", slot: this.#slot, code: 1011, reason: "The handler failed" });
   }
+}
+
+/** What is sent goes with its memory, and what a callback has given stays its own. */
+function copyOf(data: ArrayBufferView | ArrayBuffer): Uint8Array<ArrayBuffer> {
+  if (data instanceof ArrayBuffer) return new Uint8Array(data.slice(0));
+  if (ArrayBuffer.isView(data)) return new Uint8Array(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  const given: unknown = data;
+  throw new TypeError(`send() takes a string or bytes, got ${given === null ? "null" : typeof given}.`);
 }
