@@ -11,8 +11,9 @@ export interface ServerSentEvent {
 }
 
 /**
- * Answers with a stream of server-sent events; one that is a string is nothing but its data. A comment is sent whenever `heartbeatMs` pass without an event, so that
- * neither proxies nor clients take the connection for dead. When the client goes away, the source's `finally` runs.
+ * Answers with a stream of server-sent events; one that is a string is nothing but its data. A comment is sent whenever
+ * `heartbeatMs` pass without an event, so that neither proxies nor clients take the connection for dead. When the client
+ * goes away, the source's `finally` runs.
  *
  * @example
  * ```ts check

@@ -1,6 +1,7 @@
 import { constants } from "node:os";
 import { mapStacksInThreads } from "../app-loader/source-maps.ts";
 import { type DuckConfig, type ResolvedConfig, resolveConfig } from "../config/index.ts";
+import { levels } from "../logs/levels.ts";
 import type { Command } from "./arguments.ts";
 import { findConfiguration } from "./configuration.ts";
 import { inTime } from "./in-time.ts";
@@ -132,16 +133,6 @@ async function reload(server: ServedServer, io: CommandIo): Promise<void> {
     );
   }
 }
-
-const levels = {
-  trace: 10,
-  debug: 20,
-  info: 30,
-  warn: 40,
-  error: 50,
-  fatal: 60,
-  silent: Number.POSITIVE_INFINITY,
-} as const;
 
 /** A line about the process itself, in the form that the log has. */
 function say(io: CommandIo, level: "info" | "warn" | "error", message: string): void {

@@ -83,7 +83,7 @@ export interface WorkerData {
 
 /** So many pieces of a streamed reply are on their way at most. */
 export const STREAM_WINDOW = 16;
-/** And so many of an upload: main can fetch none without a word from the worker, and 16 were read before that came. */
+/** And so many of an upload: main can fetch none without credit, and 16 were often used up before more of it came. */
 export const UPLOAD_WINDOW = 32;
 /** The worker gives credit anew for so many, or when it has none left. */
 export const UPLOAD_STEP: number = UPLOAD_WINDOW / 4;

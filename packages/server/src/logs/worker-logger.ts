@@ -1,6 +1,7 @@
 import { format, inspect } from "node:util";
 import type { LogLevel } from "../config/types.ts";
 import { errorFields, stringifyFields } from "./fields.ts";
+import { levels } from "./levels.ts";
 import type { LogWireMessage } from "./wire.ts";
 
 /** A line's method: `log.info("text")` or `log.info({ fields }, "text")`, as pino has it; `%s` and the rest are filled in. */
@@ -22,17 +23,6 @@ export interface WorkerLogger {
   child(bindings: Readonly<Record<string, unknown>>): WorkerLogger;
   isLevelEnabled(level: LogLevel): boolean;
 }
-
-/** pino's numbers. */
-const levels: Readonly<Record<LogLevel, number>> = {
-  trace: 10,
-  debug: 20,
-  info: 30,
-  warn: 40,
-  error: 50,
-  fatal: 60,
-  silent: Number.POSITIVE_INFINITY,
-};
 
 const nothing: LogMethod = () => {};
 
