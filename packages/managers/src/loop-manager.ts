@@ -210,7 +210,6 @@ export class LoopManager extends Manager implements WorkerNews {
 
   protected override beforeBlocking(): void {
     refuseOwnLoop(this.key, this.label);
-    this.flush();
   }
 
   protected override failureLogger(log: boolean): ((future: TaskFuture<unknown>, thrown: unknown) => void) | undefined {

@@ -198,7 +198,7 @@ export abstract class Manager {
     submitter: (...args: never[]) => unknown,
   ): TaskFuture<unknown> {
     const settings = this.#futureOptions(this.started(), options.logException ?? true);
-    const future = new TaskFuture<unknown>(settings, call, callerOr(submitter));
+    const future = TaskFuture.open<unknown>(settings, call, callerOr(submitter));
     if (options.timeoutMs !== undefined || options.signal !== undefined) future.endsByItself();
     if (options.timeoutMs !== undefined)
       futureInternals.whenSettled(future, () => tell({ op: "done", key: this.key, callId: future.callId }));

@@ -183,8 +183,8 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
   }
 
   protected override beforeBlocking(future: TaskFuture<unknown>): void {
-    this.flush();
     if (ownExecutor().key !== this.key || this.#sender.wasMoved(future)) return;
+    this.flush();
     runHere(future, this.key, (ok) => {
       Atomics.add(this.head, ok ? board.COMPLETED : board.FAILED, 1);
       this.#sender.uncount();
@@ -217,7 +217,7 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
   };
 
   #encodeInit(call: TaskCall<void>): PoolSettings["workerInit"] {
-    const future = { callId: 0, call: call as TaskCall<unknown> } as TaskFuture<unknown>;
+    const future = { callId: 0, call: call as TaskCall<unknown>, submittedAt: Date.now() } as TaskFuture<unknown>;
     return encodeTask(future, undefined).message;
   }
 }

@@ -1,6 +1,13 @@
 /** A thread that submits to a loop, what it says and what it is told. The supervisor and the loop's thread are played here. */
 import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
-import { type AnswerRing, currentThread, lineageLinks, type ThreadExit } from "@duck-ts/runtime/internal";
+import {
+  type AnswerRing,
+  currentThread,
+  Inbox,
+  lineageLinks,
+  ownDoorbell,
+  type ThreadExit,
+} from "@duck-ts/runtime/internal";
 import { beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import * as board from "../src/board.ts";
 import { LoopManager } from "../src/loop-manager.ts";
@@ -70,9 +77,12 @@ test("an answer that a thread had sent before it ended counts, though it is read
   const future = loop.submitTask(tasks.echo(1), quiet);
   await null;
   const first = connected();
-  first?.port.postMessage([["ok", future.callId, "in time", undefined]]);
-  Atomics.store(first?.words as board.Words, board.PORT_BEGUN, 1);
-  board.closePort(first?.words as board.Words);
+  if (first === undefined) throw new Error("it has not connected");
+  const inbox = Inbox.onPort(currentThread().id, first.port, ownDoorbell(), first.answers);
+  inbox.answer(["ok", future.callId, "in time", undefined], []);
+  inbox.flush();
+  Atomics.store(first.words, board.PORT_BEGUN, 1);
+  board.closePort(first.words);
   dies();
   expect(await future).toBe("in time");
 });

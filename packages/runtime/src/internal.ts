@@ -17,7 +17,7 @@ export {
 } from "./future/doorbell.ts";
 export { futureInternals, type Outcome } from "./future/sync-future.ts";
 export { openTask, openTasks, type TaskFutureOptions } from "./future/task-future.ts";
-export { beginWait } from "./future/wait-report.ts";
+export { beginWait, REPORT_AFTER_MS } from "./future/wait-report.ts";
 export * from "./index.ts";
 export { logger } from "./logger.ts";
 export { entryUrl } from "./supervisor/launch.ts";

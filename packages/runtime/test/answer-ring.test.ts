@@ -2,6 +2,15 @@ import { Worker } from "node:worker_threads";
 import { expect, test } from "vitest";
 import { hasAnswers, mustWake, newAnswerRing, readAnswers, rest, writeAnswer } from "../src/wire/answer-ring.ts";
 
+/** Lehmer's generator: numbers from 0 to 1, the same for one seed. */
+function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state * 48_271) % 2_147_483_647;
+    return state / 2_147_483_647;
+  };
+}
+
 const values = [
   undefined,
   null,
@@ -20,6 +29,10 @@ const values = [
   "twó",
   "\u0000 😀 \ud800 a lone surrogate",
   "y".repeat(256),
+  "ÿ".repeat(257),
+  `${"z".repeat(16_383)}ÿ`,
+  "ŷ".repeat(8_192),
+  `\ud800 a lone surrogate ${"😀".repeat(200)}`,
 ];
 
 test("what is written comes out the same, in its order", () => {
@@ -39,9 +52,9 @@ test("minus zero stays minus zero", () => {
   readAnswers(ring, (_, value) => expect(Object.is(value, -0)).toBe(true));
 });
 
-test("what is no small scalar is left to a message", () => {
+test("what is no scalar, or a long text, is left to a message", () => {
   const ring = newAnswerRing();
-  for (const value of [{}, [], 1n, Symbol("s"), () => 1, "z".repeat(257)])
+  for (const value of [{}, [], 1n, Symbol("s"), () => 1, "z".repeat(16_385), "ŷ".repeat(8_193)])
     expect(writeAnswer(ring, 1, value)).toBe(false);
   expect(writeAnswer(ring, 2 ** 31, null)).toBe(false);
   expect(hasAnswers(ring)).toBe(false);
@@ -64,6 +77,39 @@ test("a full ring says so, and takes more when it was read", () => {
   }
   readAnswers(ring, take);
   expect(expected).toBe(written);
+});
+
+test("texts of any length lie in one piece, round and round, between answers of other kinds", () => {
+  const ring = newAnswerRing();
+  const random = seeded(17);
+  const written: unknown[] = [];
+  const read: unknown[] = [];
+  for (let n = 1; n <= 3_000; n++) {
+    const length = Math.floor(random() ** 2 * 8_000);
+    const value = n % 5 === 0 ? n : (n % 3 === 0 ? "ŷ" : "y").repeat(length) + n;
+    while (!writeAnswer(ring, n, value)) readAnswers(ring, (_, taken) => read.push(taken));
+    written.push(value);
+  }
+  readAnswers(ring, (_, taken) => read.push(taken));
+  expect(read).toEqual(written);
+});
+
+test("a text finds no room where it would reach what is not read yet", () => {
+  const ring = newAnswerRing();
+  const text = "x".repeat(16_000);
+  const count = (): number => {
+    let written = 0;
+    while (writeAnswer(ring, written + 1, text)) written += 1;
+    return written;
+  };
+  expect(count()).toBe(4);
+  let read = 0;
+  readAnswers(ring, (_, value) => {
+    read += 1;
+    expect(value).toBe(text);
+    if (read === 1) expect(count()).toBe(1); // in place of the one that was read, in one piece
+  });
+  expect(read).toBe(5);
 });
 
 test("answers written while others are read are read too, also by what is called in between", () => {
@@ -98,15 +144,15 @@ test("a hundred thousand answers from another thread arrive whole and in order",
   const worker = new Worker(
     `${code}
     const { workerData: ring } = require("node:worker_threads");
-    for (let n = 1; n <= 100000; n++) while (!module.exports.writeAnswer(ring, n, n % 3 === 0 ? n / 2 : String(n)));`,
+    for (let n = 1; n <= 100000; n++) while (!module.exports.writeAnswer(ring, n, n % 3 === 0 ? n / 2 : n % 100 === 1 ? "x".repeat(n / 20) : String(n)));`,
     { eval: true, workerData: ring },
   );
   const ended = new Promise((resolve) => worker.once("exit", resolve));
   let last = 0;
   const take = (callId: number, value: unknown): void => {
     last += 1;
-    if (callId !== last || value !== (last % 3 === 0 ? last / 2 : String(last)))
-      throw new Error(`answer ${last} came as ${callId}: ${String(value)}`);
+    const expected = last % 3 === 0 ? last / 2 : last % 100 === 1 ? "x".repeat(last / 20) : String(last);
+    if (callId !== last || value !== expected) throw new Error(`answer ${last} came as ${callId}: ${String(value)}`);
   };
   while (last < 100_000) {
     readAnswers(ring, take);

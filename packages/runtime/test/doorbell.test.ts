@@ -1,11 +1,13 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import {
   blockUntil,
   type Drainable,
   drainWhileBlocked,
+  isBlockedAt,
   lookWhileBlocked,
   ownDoorbell,
   ring,
+  sendBeforeBlocking,
 } from "../src/future/doorbell.ts";
 
 test("what a blocking wait leaves unread is read once in the next turn of the event loop, after however many waits", async () => {
@@ -59,4 +61,14 @@ test("a bell that rings between the emptying of the ports and the sleep keeps th
   expect(blockUntil({ done: () => drained === 2, deadline: performance.now() + 1_500 })).toBe(true);
   expect(looks).toBe(0);
   undo();
+});
+
+test("what is held back leaves when others can see already that this thread is blocked: they ring, and need not post", () => {
+  let seen = false;
+  sendBeforeBlocking(() => {
+    seen = isBlockedAt(ownDoorbell());
+  });
+  onTestFinished(() => sendBeforeBlocking(() => undefined));
+  blockUntil({ done: () => true, deadline: Number.POSITIVE_INFINITY });
+  expect([seen, isBlockedAt(ownDoorbell())]).toEqual([true, false]);
 });

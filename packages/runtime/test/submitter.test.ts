@@ -1,8 +1,10 @@
 import { MessageChannel } from "node:worker_threads";
 import { afterEach, expect, onTestFinished, test, vi } from "vitest";
+import { ownDoorbell } from "../src/future/doorbell.ts";
 import { TaskFuture } from "../src/future/task-future.ts";
 import { type TaskCall, task } from "../src/task/task.ts";
-import { hasAnswers, mustWake, newAnswerRing, writeAnswer } from "../src/wire/answer-ring.ts";
+import { currentThread } from "../src/thread/identity.ts";
+import { hasAnswers, mailed, mustWake, newAnswerRing, writeAnswer } from "../src/wire/answer-ring.ts";
 import { isFlat, LOOK, type PostToWorker } from "../src/wire/messages.ts";
 import { encodeTask } from "../src/worker/encoded-task.ts";
 import { Host } from "../src/worker/host.ts";
@@ -48,7 +50,7 @@ test("a wake-up that a blocking wait came upon is heeded, though the wait was ov
   writeAnswer(ring, 1, "first");
   if (mustWake(ring)) port2.postMessage(LOOK); // from now on the writer says nothing until the reader rests again
   port2.postMessage([]);
-  submitter.drain(() => true);
+  submitter.drain({ done: () => true, deadline: 0 });
   expect(hasAnswers(ring)).toBe(false);
   writeAnswer(ring, 2, "second");
   expect(mustWake(ring)).toBe(true);
@@ -70,7 +72,7 @@ function playPort() {
   });
   const settings = { executor: "played", executorLabel: "played", keepAlive: false };
   const submit = <R>(call: TaskCall<R>): TaskFuture<R> => {
-    const future = new TaskFuture<R>(
+    const future = TaskFuture.open<R>(
       { ...settings, onCancel: (gone) => submitter.cancel(gone.callId, undefined), beforeBlocking: () => undefined },
       call,
       submit as never,
@@ -108,4 +110,29 @@ test("what is too large for the ring comes back flat and whole, text or object",
   const { submit } = playPort();
   expect(await submit(repeated("ü", 5_000))).toBe("ü".repeat(5_000));
   expect(await submit(listed("x"))).toEqual(["x"]);
+});
+
+test("an answer that could not be posted is not counted, and those behind it are taken", () => {
+  const { port1, port2 } = new MessageChannel();
+  const ring = newAnswerRing();
+  const submitter = new Submitter(port1, ring);
+  const inbox = Inbox.onPort(currentThread().id, port2, ownDoorbell(), ring);
+  const open = (): TaskFuture<unknown> =>
+    TaskFuture.open(
+      { executor: "played", executorLabel: "played", keepAlive: false, onCancel: () => {}, beforeBlocking: () => {} },
+      note("played"),
+      open as never,
+    );
+  const [bad, good] = [open(), open()];
+  inbox.answer(["ok", bad.callId, () => 1, undefined], []);
+  inbox.flush();
+  expect(mailed(ring)).toBe(1); // what is wrong with it
+  submitter.drain();
+  expect(bad.exception(0)).toMatchObject({ name: "DataNotCloneableError" });
+  inbox.answer(["ok", good.callId, ["x"], undefined], []);
+  inbox.flush();
+  submitter.drain();
+  expect(good.result(0)).toEqual(["x"]);
+  submitter.close();
+  port2.close();
 });

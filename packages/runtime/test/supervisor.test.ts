@@ -2,6 +2,7 @@ import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { BroadcastChannel, MessageChannel } from "node:worker_threads";
 import { expect, test } from "vitest";
+import { newDoorbell } from "../src/future/doorbell.ts";
 import { broadcastNames } from "../src/supervisor/line.ts";
 import { Supervisor, type ThreadRecord } from "../src/supervisor/supervisor.ts";
 import { currentThread } from "../src/thread/identity.ts";
@@ -13,7 +14,7 @@ test("a foreign thread that has ended before its greeting was read is no more", 
   const supervisor = new Supervisor(root, currentThread(), []);
   const main = { id: 0, name: "main", kind: "main" } as const;
   const { port1: line, port2: parent } = new MessageChannel();
-  const record = supervisor.adopt(line, new Int32Array(new SharedArrayBuffer(8)), [main]);
+  const record = supervisor.adopt(line, newDoorbell(), [main]);
   const names = broadcastNames(root.id);
   const [hello, other] = [new BroadcastChannel(names.hello), new BroadcastChannel(names.hello)];
   try {
@@ -21,7 +22,7 @@ test("a foreign thread that has ended before its greeting was read is no more", 
     const read = new Promise((resolve) => {
       other.onmessage = resolve;
     });
-    hello.postMessage({ links, bell: new Int32Array(new SharedArrayBuffer(8)) });
+    hello.postMessage({ links, bell: newDoorbell() });
     parent.postMessage({ t: "gone", id: 5, exit: { reason: "terminated", exitCode: 1 } });
     record.drain(); // its parent is heard first
     await read;
@@ -41,7 +42,7 @@ test("the end of a foreign thread that is told twice is an end once", async () =
   const supervisor = new Supervisor(root, currentThread(), []);
   const main = { id: 0, name: "main", kind: "main" } as const;
   const { port1: line, port2: parent } = new MessageChannel();
-  const record = supervisor.adopt(line, new Int32Array(new SharedArrayBuffer(8)), [main]);
+  const record = supervisor.adopt(line, newDoorbell(), [main]);
   const service = new URL("./fixtures/services/counts-the-gone.cjs", import.meta.url).href;
   const { gone } = createRequire(import.meta.url)(fileURLToPath(service)) as { gone: number[] };
   const hello = new BroadcastChannel(broadcastNames(root.id).hello);
@@ -49,7 +50,7 @@ test("the end of a foreign thread that is told twice is an end once", async () =
     const links = [{ id: 5, name: "worker-5", kind: "foreign" } as const, main];
     const exit = { reason: "terminated", exitCode: 1 } as const;
     parent.postMessage({ t: "service", name: "counts", url: service });
-    hello.postMessage({ links, bell: new Int32Array(new SharedArrayBuffer(8)) });
+    hello.postMessage({ links, bell: newDoorbell() });
     record.drain();
     while (supervisor.thread(5) === undefined) await new Promise(setImmediate);
     hello.postMessage({ from: 5, message: { t: "gone", id: 5, exit } });

@@ -53,8 +53,8 @@ export function submitSeparate<R>(
     onFailure: options.logException === false ? () => undefined : undefined,
   };
   const future: TaskFuture<unknown> = detach
-    ? new DetachedFuture(settings, call as TaskCall<unknown>, caller)
-    : new TaskFuture(settings, call as TaskCall<unknown>, caller);
+    ? DetachedFuture.open(settings, call as TaskCall<unknown>, caller)
+    : TaskFuture.open(settings, call as TaskCall<unknown>, caller);
   let encoded: EncodedTask | undefined;
   try {
     encoded = encodeTask(future, options.transfer);

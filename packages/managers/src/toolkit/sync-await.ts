@@ -110,7 +110,7 @@ function visit(thread: number, call: TaskCall<unknown>): TaskFuture<unknown> {
     );
   }
   const name = threadLineage().find(({ id }) => id === thread)?.name ?? String(thread);
-  const future = new TaskFuture<unknown>(
+  const future = TaskFuture.open<unknown>(
     {
       executor: VISIT,
       executorLabel: `the event loop of thread "${name}"`,

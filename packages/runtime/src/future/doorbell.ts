@@ -1,3 +1,4 @@
+import { performance } from "node:perf_hooks"; // the global one is a getter
 import { currentThread } from "../thread/identity.ts";
 import { threadWide } from "../thread/shared-state.ts";
 import { paysToSpin, spinOn } from "./spinning.ts";
@@ -27,8 +28,8 @@ type Mailboxes = {
 
 /** Something that holds messages for this thread and can be emptied without an event loop. */
 export interface Drainable {
-  /** Stops early when `done` says so: the rest is taken the next time, or by the event loop. */
-  drain(done?: () => boolean): void;
+  /** Stops early when the wait is over: the rest is taken the next time, or by the event loop. */
+  drain(wait?: BlockingWait): void;
   /** Takes what can be had without touching a port, and may be called as often as one likes. */
   peek?(): void;
   /** Whether there is something for `peek`. Its writer rings only while this thread is blocked. */
@@ -69,7 +70,19 @@ export function adoptBell(bell: Doorbell): void {
 
 /** The second word of a bell: whether its thread stands in a blocking wait. The third is that of thread/imports.ts. */
 const BLOCKED = 1;
-const BELL_WORDS = 3;
+/** The fourth: how many messages the supervisor has posted to its thread. */
+const FROM_SUPERVISOR = 3;
+const BELL_WORDS = 4;
+
+/** Said before each message from the supervisor: its reader, who keeps count, need not ask the port in vain. */
+export function countFromSupervisor(bell: Doorbell): void {
+  Atomics.add(bell, FROM_SUPERVISOR, 1);
+}
+
+/** How many messages the supervisor has posted to this thread, or is about to. */
+export function postedBySupervisor(): number {
+  return Atomics.load(mailboxes().bell, FROM_SUPERVISOR);
+}
 
 /** Whether the thread of that bell stands in a blocking wait. One that goes into one then looks at its rings first. */
 export function isBlockedAt(bell: Doorbell): boolean {
@@ -121,17 +134,17 @@ export function isBlocked(): boolean {
   return mailboxes().depth > 0;
 }
 
-export type BlockingWait = {
+export interface BlockingWait {
   /** Whether the wait is over. Asked after each emptying of the ports. */
-  readonly done: () => boolean;
+  done(): boolean;
   /** Absolute, on `performance.now()`'s clock; Infinity for none. */
   readonly deadline: number;
   /** Called once if the wait is not over after `patienceMs`: time to tell the supervisor. */
-  readonly onPatienceLost?: () => void;
+  onPatienceLost?(): void;
   readonly patienceMs?: number;
   /** Called before each sleep: all that has come was taken, and did not end the wait. */
-  readonly onSleep?: () => void;
-};
+  onSleep?(): void;
+}
 
 /**
  * Blocks this thread until `done()` or the deadline; returns `done()`. Depends on nothing but the bell and the threads
@@ -142,17 +155,13 @@ export function blockUntil(wait: BlockingWait): boolean {
   const { bell } = boxes;
   let patience: number | undefined;
   let spun = false;
-  let sent = false;
   if (boxes.depth++ === 0) Atomics.store(bell, BLOCKED, 1);
   try {
+    boxes.send?.(); // the flag is up: who answers at once need not write to the event loop
     for (const port of boxes.ports) port.peek?.(); // what was written before the flag was up rang no bell
     for (;;) {
       const heard = Atomics.load(bell, 0);
-      if (takeUntil(wait.done, heard)) return true;
-      if (!sent) {
-        sent = true;
-        boxes.send?.();
-      }
+      if (takeUntil(wait, heard)) return true;
       const now = performance.now();
       patience ??= wait.onPatienceLost === undefined ? Number.POSITIVE_INFINITY : now + (wait.patienceMs ?? 0);
       if (now >= wait.deadline) return false;
@@ -188,21 +197,17 @@ function drainSoon({ due }: Mailboxes, port: Drainable): void {
   });
 }
 
-/** Takes what has come, the likely port first, until `done()`. What is then left is taken in the next wait. */
-function takeUntil(done: () => boolean, heard: number): boolean {
-  if (done()) return true;
+/** Takes what has come, the likely port first, until the wait is over. What is then left is taken in the next wait. */
+function takeUntil(wait: BlockingWait, heard: number): boolean {
+  if (wait.done()) return true;
   const boxes = mailboxes();
   if (heard === boxes.emptiedAt) return false;
-  if (boxes.likely !== undefined) {
-    boxes.likely.peek?.();
-    if (done()) return true;
-    boxes.likely.drain(done);
-    if (done()) return true;
-  }
+  boxes.likely?.drain(wait);
+  if (wait.done()) return true;
   for (const port of boxes.ports) {
     if (port === boxes.likely) continue;
     port.drain();
-    if (!done()) continue;
+    if (!wait.done()) continue;
     boxes.likely = port;
     return true;
   }

@@ -1,4 +1,7 @@
-import { setTimeout } from "node:timers"; // not the one that a test may have replaced by a clock of its own
+import { clearTimeout, setTimeout } from "node:timers"; // not those that a test may have replaced by a clock of its own
+import { submissionsOf } from "../task/known-tasks.ts";
+import type { AnyTask } from "../task/task.ts";
+import { keepShape } from "../thread/kept-shapes.ts";
 
 /**
  * Where a task was submitted. Keeping a stack costs several times what all the rest of a submission does, so each task has
@@ -14,8 +17,6 @@ export const NOT_ITS_OWN: string = `\n    at (a submission of this task at most 
 
 /** `near`: what the next submissions share. */
 type Stock = { since: number; left: number; near: Submission | undefined };
-
-const submissions = new WeakMap<object, Stock>();
 
 /** The stocks that have a stack to share. */
 const sharing = new Set<Stock>();
@@ -38,24 +39,33 @@ function shareForAWhile(stock: Stock, stack: Submission): void {
   }, SHARED_FOR_MS).unref();
 }
 
-/** Keeps where `task` is being submitted: the stack above `submitter`, or one close to it. */
-export function submission(task: object, submitter: (...args: never[]) => unknown): Submission {
-  const now = performance.now();
-  let known = submissions.get(task);
-  if (known === undefined) {
-    known = { since: now, left: STACKS, near: undefined };
-    submissions.set(task, known);
-  } else if (now - known.since >= ANOTHER_EVERY_MS) {
-    known.left = Math.min(STACKS, known.left + Math.floor((now - known.since) / ANOTHER_EVERY_MS));
-    known.since = now;
+/** Keeps where `task` is being submitted, `now` (`Date.now()`): the stack above `submitter`, or one close to it. */
+export function submission(task: AnyTask, submitter: (...args: never[]) => unknown, now: number): Submission {
+  const place = submissionsOf(task);
+  place.submissions ??= { since: now, left: STACKS, near: undefined } satisfies Stock;
+  const known = place.submissions as Stock;
+  const passed = now - known.since;
+  if (passed >= ANOTHER_EVERY_MS || passed < 0) {
+    known.left = Math.min(STACKS, known.left + Math.floor(Math.max(0, passed) / ANOTHER_EVERY_MS));
+    known.since = now; // also where somebody has set the clock back
   }
   if (known.left > 0) known.left -= 1;
   else if (known.near !== undefined) return known.near;
+  const own = ownStack(submitter);
+  shareForAWhile(known, { at: own.at, isOwn: false });
+  return own;
+}
+
+function ownStack(submitter: (...args: never[]) => unknown): Submission {
   const at = {};
   Error.captureStackTrace(at, submitter);
-  shareForAWhile(known, { at, isOwn: false });
   return { at, isOwn: true };
 }
+
+const example = ownStack(ownStack);
+const timer = setTimeout(() => undefined, SHARED_FOR_MS);
+clearTimeout(timer);
+keepShape(example, example.at, timer);
 
 /** The stack above the caller named, if it is on the stack at all. */
 export function stackAbove(caller: (...args: never[]) => unknown): string | undefined {

@@ -1,11 +1,13 @@
+import { performance } from "node:perf_hooks";
 import { setImmediate } from "node:timers"; // not the one that a test may have replaced by a clock of its own
 import { BlockingNotAllowedError, DeadlockError, FutureTimeoutError, TaskCancelledError } from "../errors.ts";
 import { logger } from "../logger.ts";
+import { keepShape } from "../thread/kept-shapes.ts";
 import type { WaitTarget } from "../wire/messages.ts";
 import { currentTaskId } from "../worker/task-context.ts";
-import { blockingForbidden, blockUntil, threadLabel } from "./doorbell.ts";
+import { type BlockingWait, blockingForbidden, blockUntil, threadLabel } from "./doorbell.ts";
 import type { SharedHandle } from "./shared-handle.ts";
-import { beginWait, reportIfLong } from "./wait-report.ts";
+import { beginWait, REPORT_AFTER_MS, reportIfLong } from "./wait-report.ts";
 
 export type Outcome<T> =
   | { readonly ok: true; readonly value: T }
@@ -13,9 +15,6 @@ export type Outcome<T> =
 
 /** A microtask by way of a promise costs less than half of what queueMicrotask() does. */
 const settled = Promise.resolve();
-
-/** Before a blocking wait is reported to the supervisor, which looks for a deadlock. Answers are usually there long before. */
-const PATIENCE_MS = 3;
 
 /** Rooms that need the inside of a future (they settle it from the wire) reach it through this, not through its public face. */
 export const futureInternals: {
@@ -29,6 +28,42 @@ export const futureInternals: {
   /** As addDoneCallback, but it does not count as somebody looking at the outcome. */
   whenSettled(future: SyncFuture<unknown>, fn: () => void): void;
 } = {} as never;
+
+/** A thread blocks for the outcome of a future. */
+class OutcomeWait implements BlockingWait {
+  readonly deadline: number;
+  readonly patienceMs = REPORT_AFTER_MS;
+  readonly #future: SyncFuture<unknown>;
+  readonly #isAnswered: boolean;
+  #report: ReturnType<typeof beginWait> | undefined;
+
+  constructor(future: SyncFuture<unknown>, isAnswered: boolean, timeoutMs: number | undefined) {
+    this.#future = future;
+    this.#isAnswered = isAnswered;
+    this.deadline = timeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs;
+  }
+
+  get deadlock(): readonly string[] | undefined {
+    return this.#report?.deadlock;
+  }
+
+  done(): boolean {
+    return this.#future.done || this.deadlock !== undefined;
+  }
+
+  onPatienceLost(): void {
+    const target = this.#isAnswered ? futureInternals.waitTarget(this.#future) : undefined;
+    if (target !== undefined) this.#report = beginWait(target, true, this.deadline !== Number.POSITIVE_INFINITY);
+  }
+
+  onSleep(): void {
+    this.#report?.stands();
+  }
+
+  end(): void {
+    this.#report?.end();
+  }
+}
 
 /**
  * A result that will be there later, to be awaited or blocked on. The first write wins.
@@ -200,21 +235,12 @@ export class SyncFuture<T> implements PromiseLike<T> {
         "Pass the future to the task that settles it before waiting, or await it.",
       );
     }
-    const deadline = timeoutMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + timeoutMs;
-    let report: ReturnType<typeof beginWait> | undefined;
-    blockUntil({
-      done: () => this.#outcome !== undefined || report?.deadlock !== undefined,
-      deadline,
-      patienceMs: PATIENCE_MS,
-      onPatienceLost: () => {
-        const target = isAnswered ? this.waitTarget() : undefined;
-        if (target !== undefined) report = beginWait(target, true, timeoutMs !== undefined);
-      },
-      onSleep: () => report?.stands(),
-    });
-    report?.end();
+    const wait = new OutcomeWait(this, isAnswered, timeoutMs);
+    blockUntil(wait);
+    const { deadlock } = wait;
+    wait.end();
     if (this.#outcome !== undefined) return this.#outcome;
-    if (report?.deadlock !== undefined) throw new DeadlockError(report.deadlock);
+    if (deadlock !== undefined) throw new DeadlockError(deadlock);
     throw new FutureTimeoutError(timeoutMs as number);
   }
 
@@ -282,3 +308,10 @@ export class SyncFuture<T> implements PromiseLike<T> {
     });
   }
 }
+
+const example = new SyncFuture<unknown>();
+example.setResult(undefined);
+keepShape(example, new OutcomeWait(example, true, undefined), {
+  ok: true,
+  value: undefined,
+} satisfies Outcome<unknown>);

@@ -3,6 +3,7 @@ import { logger } from "../logger.ts";
 import { existingLine, line, lineHandlers } from "../supervisor/line.ts";
 import type { TaskCall } from "../task/task.ts";
 import { currentThread, type ThreadInfo } from "../thread/identity.ts";
+import { keepShape } from "../thread/kept-shapes.ts";
 import { threadWide } from "../thread/shared-state.ts";
 import { decodeThrown } from "../wire/error-codec.ts";
 import type { FromWorker, WaitTarget } from "../wire/messages.ts";
@@ -42,6 +43,8 @@ export class TaskFuture<T> extends SyncFuture<T> {
   /** Unique in the submitting thread. */
   readonly callId: number;
   readonly call: TaskCall<unknown>;
+  /** `Date.now()`. For managers. */
+  readonly submittedAt: number;
   /** Who carries it to its worker, and its number there. For managers. */
   carrier: object | undefined;
   carriedAs = -1;
@@ -51,23 +54,43 @@ export class TaskFuture<T> extends SyncFuture<T> {
   sent: object | undefined;
   #worker: ThreadInfo | null = null;
   readonly #options: TaskFutureOptions;
-  readonly #submittedAt: Submission;
+  readonly #submission: Submission;
   #blockedOn = false;
   #bounded = false;
   #keepsProcess = false;
 
-  constructor(options: TaskFutureOptions, call: TaskCall<unknown>, submitter: (...args: never[]) => unknown) {
+  /** Not for users: submitting makes it. */
+  constructor(
+    callId: number,
+    call: TaskCall<unknown>,
+    options: TaskFutureOptions,
+    submittedAt: number,
+    where: Submission,
+  ) {
     super();
+    this.callId = callId;
+    this.call = call;
+    this.submittedAt = submittedAt;
+    this.#options = options;
+    this.#submission = where;
+  }
+
+  /** The future of a task that is being submitted, by way of the function `submitter`. For managers. */
+  static open<T>(
+    options: TaskFutureOptions,
+    call: TaskCall<unknown>,
+    submitter: (...args: never[]) => unknown,
+  ): TaskFuture<T> {
     const own = existingLine();
     own?.assertOpen();
     own?.expectOutput();
     tasks.nextCall += 1;
-    this.callId = tasks.nextCall;
-    this.call = call;
-    this.#options = options;
-    this.#submittedAt = submission(call.task, submitter);
-    tasks.open.set(this.callId, this as TaskFuture<unknown>);
-    if (options.keepAlive) this.keepProcess();
+    const now = Date.now();
+    // biome-ignore lint/complexity/noThisInStatic: of the subclass that was asked.
+    const future = new this<T>(tasks.nextCall, call, options, now, submission(call.task, submitter, now));
+    tasks.open.set(future.callId, future as TaskFuture<unknown>);
+    if (options.keepAlive) future.keepProcess();
+    return future;
   }
 
   /** Unique in the process. */
@@ -140,7 +163,7 @@ export class TaskFuture<T> extends SyncFuture<T> {
 
   /** Without a stack of its own: a thread that blocks on the task still stands close to where it submitted it. */
   #submissionStack(): string {
-    const { at, isOwn } = this.#submittedAt;
+    const { at, isOwn } = this.#submission;
     const own = isOwn
       ? at.stack
       : this.#blockedOn
@@ -207,6 +230,8 @@ export class TaskFuture<T> extends SyncFuture<T> {
     this.carries = undefined;
   }
 }
+
+keepShape(new TaskFuture(0, {} as never, {} as never, Date.now(), {} as never));
 
 /** The unsettled task that this thread submitted as `callId`. */
 export function openTask(callId: number): TaskFuture<unknown> | undefined {

@@ -1,22 +1,50 @@
 import { line, lineHandlers } from "../supervisor/line.ts";
+import { keepShape } from "../thread/kept-shapes.ts";
 import { threadWide } from "../thread/shared-state.ts";
 import type { WaitTarget } from "../wire/messages.ts";
 import { currentTaskId } from "../worker/task-context.ts";
 
-type Report = {
+/** A wait that the supervisor knows of. */
+class Report {
+  /** Set by the supervisor: who waits for whom. */
   deadlock: readonly string[] | undefined;
+  /** What the supervisor has asked of it. */
+  asked: number | undefined;
+  readonly #id: number;
+
+  constructor(id: number) {
+    this.#id = id;
+  }
+
   /** The thread has taken all that has come, and goes to sleep over it. */
-  stands(): void;
-  end(): void;
-};
+  stands(): void {
+    this.#answer(true);
+  }
 
-/** A report, and what the supervisor has asked of it. */
-type OpenReport = Report & { asked: number | undefined };
+  end(): void {
+    reports().open.delete(this.#id);
+    this.#answer(false);
+    line().post({ t: "unwait", id: this.#id });
+  }
 
-const reports = (): { next: number; readonly open: Map<number, OpenReport> } =>
-  threadWide("wait-reports", () => ({ next: 0, open: new Map<number, OpenReport>() }));
+  #answer(yes: boolean): void {
+    if (this.asked === undefined) return;
+    line().post({ t: "confirm", ask: this.asked, yes });
+    this.asked = undefined;
+  }
+}
 
-const AWAIT_REPORT_MS = 3;
+keepShape(new Report(0));
+
+const reports = (): { next: number; readonly open: Map<number, Report> } =>
+  threadWide("wait-reports", () => ({ next: 0, open: new Map<number, Report>() }));
+
+/**
+ * Before a wait is reported to the supervisor, which looks for a deadlock. Answers are usually there long before. It is
+ * longer than the kernel's tick (4 ms where it has 250 a second): for a sleep that is to end before the next tick the
+ * clock's hardware is set, which costs more than a microsecond each time.
+ */
+export const REPORT_AFTER_MS = 10;
 
 /** The current task (not its whole thread) awaits: worth reporting only if it takes a while. */
 export function reportIfLong(
@@ -28,14 +56,13 @@ export function reportIfLong(
     if (future.done) return;
     const report = beginWait(target, false);
     whenSettled(() => report.end());
-  }, AWAIT_REPORT_MS);
+  }, REPORT_AFTER_MS);
   timer.unref();
 }
 
 /** Tells the supervisor that this thread (`blocking`) or the current task waits for `target`, until `end()`. */
 export function beginWait(target: WaitTarget, blocking: boolean, bounded = false): Report {
   const own = reports();
-  const supervisor = line();
   lineHandlers().deadlock ??= (id, cycle) => {
     const waiting = own.open.get(id);
     if (waiting !== undefined) waiting.deadlock = cycle;
@@ -48,22 +75,8 @@ export function beginWait(target: WaitTarget, blocking: boolean, bounded = false
   };
   own.next += 1;
   const id = own.next;
-  const report: OpenReport = {
-    deadlock: undefined,
-    asked: undefined,
-    stands: () => answer(true),
-    end() {
-      own.open.delete(id);
-      answer(false);
-      supervisor.post({ t: "unwait", id });
-    },
-  };
-  const answer = (yes: boolean): void => {
-    if (report.asked === undefined) return;
-    supervisor.post({ t: "confirm", ask: report.asked, yes });
-    report.asked = undefined;
-  };
+  const report = new Report(id);
   own.open.set(id, report);
-  supervisor.post({ t: "wait", wait: { id, blocking, within: currentTaskId(), target, bounded } });
+  line().post({ t: "wait", wait: { id, blocking, within: currentTaskId(), target, bounded } });
   return report;
 }

@@ -1,7 +1,14 @@
 import { types } from "node:util";
 import { BroadcastChannel, type MessagePort, receiveMessageOnPort, type Transferable } from "node:worker_threads";
 import { DuckError } from "../errors.ts";
-import { blockUntil, drainAnswers, drainWhileBlocked, lookWhileBlocked, ownDoorbell } from "../future/doorbell.ts";
+import {
+  blockUntil,
+  drainAnswers,
+  drainWhileBlocked,
+  lookWhileBlocked,
+  ownDoorbell,
+  postedBySupervisor,
+} from "../future/doorbell.ts";
 import { currentThread, lineageLinks, type RootShared, rootShared, SUPERVISOR_STATE } from "../thread/identity.ts";
 import { threadWide } from "../thread/shared-state.ts";
 import { whenWritten } from "../thread/written.ts";
@@ -140,6 +147,8 @@ export class Line {
   readonly #pending = new Map<number, Pending>();
   readonly #handlers: Handlers;
   #seq = 0;
+  /** How many messages have come; it wraps as the supervisor's count does. */
+  #received = 0;
   #holds = 0;
   /** Whether threads may have written something since their output was last taken. */
   #outputDue = false;
@@ -153,7 +162,7 @@ export class Line {
       () => this.#end(),
     );
     const drain = (): void => {
-      for (let message = wire.receive(); message !== undefined; message = wire.receive()) this.#handle(message);
+      if (this.#received !== postedBySupervisor()) this.#receiveAll();
     };
     drainWhileBlocked({ fromSupervisor: true, drain });
     lookWhileBlocked(() => this.post({ t: "there" }));
@@ -260,8 +269,7 @@ export class Line {
       Atomics.store(words, SUPERVISOR_STATE, SUPERVISOR_DEAD);
       Atomics.notify(words, SUPERVISOR_STATE);
     }
-    for (let message = this.#wire.receive(); message !== undefined; message = this.#wire.receive())
-      this.#handle(message);
+    this.#receiveAll();
     drainAnswers();
     const error = encodeError(this.#ended);
     for (const [seq, pending] of [...this.#pending]) {
@@ -277,7 +285,13 @@ export class Line {
     return this.#seq;
   }
 
+  #receiveAll(): void {
+    for (let message = this.#wire.receive(); message !== undefined; message = this.#wire.receive())
+      this.#handle(message);
+  }
+
   #handle(message: FromSupervisor): void {
+    this.#received = (this.#received + 1) | 0;
     switch (message.t) {
       case "welcome":
         return;
@@ -354,11 +368,10 @@ export function lineHandlers(): Handlers {
   return threadWide<Handlers>("line-handlers", () => ({ events: new Map(), ended: new Set() }));
 }
 
-const slot = (): { line: Line | undefined } => threadWide("line", () => ({ line: undefined }));
+const own: { line: Line | undefined } = threadWide("line", () => ({ line: undefined }));
 
 /** Gives this thread the port that its spawner made for it. Called before any user code. */
 export function adoptLine(port: MessagePort): Line {
-  const own = slot();
   own.line = new Line(overPort(port), lineHandlers());
   own.line.post({ t: "self", links: lineageLinks(currentThread()) });
   return own.line;
@@ -366,7 +379,7 @@ export function adoptLine(port: MessagePort): Line {
 
 /** This thread's line, if something has needed it so far. */
 export function existingLine(): Line | undefined {
-  return slot().line;
+  return own.line;
 }
 
 /** How long a foreign thread waits for its root to have a supervisor before it becomes a root of its own. */
@@ -387,7 +400,6 @@ function launched(): Line {
 
 /** This thread's line; made at the first need, and the supervisor with it. May block a foreign thread for some milliseconds. */
 export function line(): Line {
-  const own = slot();
   if (own.line !== undefined) return own.line;
   const { id, words } = rootShared();
   if (currentThread().parent === null) {

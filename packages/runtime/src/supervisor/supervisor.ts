@@ -7,7 +7,7 @@ import {
   receiveMessageOnPort,
   type Transferable,
 } from "node:worker_threads";
-import { ring } from "../future/doorbell.ts";
+import { countFromSupervisor, ring } from "../future/doorbell.ts";
 import { logger } from "../logger.ts";
 import type { RootShared, ThreadInfo, ThreadKind, ThreadLink } from "../thread/identity.ts";
 import { threadFromLinks } from "../thread/identity.ts";
@@ -52,6 +52,7 @@ export class ThreadRecord {
 
   post(message: FromSupervisor, transfer?: readonly Transferable[]): void {
     if (!this.alive) return;
+    countFromSupervisor(this.bell);
     this.#send(message, transfer);
     ring(this.bell);
   }

@@ -6,6 +6,8 @@ import { type TaskFunction, type TaskRef, taskId } from "./task-ref.ts";
 interface KnownTask {
   readonly ref: TaskRef;
   readonly fn: TaskFunction;
+  /** What this thread keeps of its submissions; see future/submission.ts. */
+  submissions: object | undefined;
 }
 
 /** What stands behind each task, also behind those that another copy of this library made in this thread. */
@@ -19,7 +21,7 @@ export function makeTask<A extends unknown[], R>(ref: TaskRef, fn: TaskFunction)
     length: { value: fn.length, configurable: true },
     id: { value: taskId(ref), enumerable: true },
   });
-  known.set(made, { ref, fn });
+  known.set(made, { ref, fn, submissions: undefined });
   return made;
 }
 
@@ -36,6 +38,11 @@ export function taskRefOf(task: AnyTask): TaskRef {
 /** The function behind a task, in this thread. That of an imported task may return a promise for its result. */
 export function taskFunction(task: AnyTask): TaskFunction {
   return entryOf(task).fn;
+}
+
+/** The place for what this thread keeps of the task's submissions. */
+export function submissionsOf(task: AnyTask): { submissions: object | undefined } {
+  return entryOf(task);
 }
 
 function entryOf(task: AnyTask): KnownTask {

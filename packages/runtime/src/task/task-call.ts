@@ -1,4 +1,5 @@
 import { inspect } from "node:util";
+import { keepShape } from "../thread/kept-shapes.ts";
 import type { TaskCall } from "./task.ts";
 import type { TaskFunction } from "./task-ref.ts";
 
@@ -34,6 +35,8 @@ class Call<R> implements TaskCall<R> {
     return `TaskCall ${this.task.id}(${args})`;
   }
 }
+
+keepShape(new Call({} as never, () => undefined, []));
 
 export function makeCall<R>(task: TaskCall<R>["task"], fn: TaskFunction, args: readonly unknown[]): TaskCall<R> {
   return new Call(task, fn, args);

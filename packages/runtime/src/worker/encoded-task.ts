@@ -7,6 +7,7 @@ import { SyncFuture } from "../future/sync-future.ts";
 import type { TaskFuture } from "../future/task-future.ts";
 import { taskRefOf } from "../task/task.ts";
 import type { TaskRef } from "../task/task-ref.ts";
+import { keepShape } from "../thread/kept-shapes.ts";
 import { explainNotCloneable, findNotCloneable } from "../wire/clone-path.ts";
 import type { Claims, RunMessage } from "../wire/messages.ts";
 import { type Encoded, encodeValue, isPlainScalars } from "../wire/value-codec.ts";
@@ -16,36 +17,33 @@ export class EncodedTask {
   readonly callId: number;
   readonly task: TaskRef;
   readonly args: readonly unknown[];
-  readonly specials: Encoded["specials"] = undefined;
-  readonly context: Encoded | undefined = undefined;
+  readonly specials: Encoded["specials"];
+  readonly context: Encoded | undefined;
   readonly transfer: readonly Transferable[];
   /** Its arguments are scalars, which cannot change any more: it may be sent later, or again. */
   readonly copied: boolean;
   /** It is copied, and takes next to no memory. */
   readonly isSmall: boolean;
-  readonly submittedAt: number = Date.now();
+  readonly submittedAt: number;
 
-  constructor(future: TaskFuture<unknown>, transfer: readonly Transferable[] | undefined) {
-    const { callId, call } = future;
-    const context = captureContext();
-    const scalars = isPlainScalars(call.args);
+  constructor(
+    callId: number,
+    submittedAt: number,
+    task: TaskRef,
+    { value, specials }: Encoded,
+    context: Encoded | undefined,
+    transfer: readonly Transferable[],
+    copied: boolean,
+  ) {
     this.callId = callId;
-    this.task = taskRefOf(call.task);
-    this.copied = scalars && context === undefined && (transfer === undefined || transfer.length === 0);
-    this.isSmall = this.copied && !call.args.some((arg) => typeof arg === "string" && arg.length > SMALL_TEXT);
-    if (this.copied) {
-      this.transfer = NOTHING;
-      this.args = call.args;
-      return;
-    }
-    const moved = transfer === undefined ? [] : [...transfer];
-    const args = encodeValue(call.args, moved, "args");
-    this.transfer = moved;
-    this.args = args.value as readonly unknown[];
-    this.specials = args.specials;
-    this.context = context === undefined ? undefined : encodeValue(context, moved, "context");
-    const specials = [...(this.specials ?? []), ...(this.context?.specials ?? [])];
-    if (specials.length > 0 && future instanceof SyncFuture) future.carries ??= carriedIn(specials, future); // else workerInit
+    this.submittedAt = submittedAt;
+    this.task = task;
+    this.args = value as readonly unknown[];
+    this.specials = specials;
+    this.context = context;
+    this.transfer = transfer;
+    this.copied = copied;
+    this.isSmall = copied && !this.args.some((arg) => typeof arg === "string" && arg.length > SMALL_TEXT);
   }
 
   /** The same, with values of its own: what it was made from may change from now on. */
@@ -71,7 +69,25 @@ export class EncodedTask {
 
 /** Makes the message for a task: captures the context, finds what needs more than structured clone. */
 export function encodeTask(future: TaskFuture<unknown>, transfer: readonly Transferable[] | undefined): EncodedTask {
-  return new EncodedTask(future, transfer);
+  const { callId, call, submittedAt } = future;
+  const task = taskRefOf(call.task);
+  const captured = captureContext();
+  if (captured === undefined && isPlainScalars(call.args) && (transfer === undefined || transfer.length === 0))
+    return new EncodedTask(
+      callId,
+      submittedAt,
+      task,
+      { value: call.args, specials: undefined },
+      undefined,
+      NOTHING,
+      true,
+    );
+  const moved = transfer === undefined ? [] : [...transfer];
+  const args = encodeValue(call.args, moved, "args");
+  const context = captured === undefined ? undefined : encodeValue(captured, moved, "context");
+  const specials = [...(args.specials ?? []), ...(context?.specials ?? [])];
+  if (specials.length > 0 && future instanceof SyncFuture) future.carries ??= carriedIn(specials, future); // else workerInit
+  return new EncodedTask(callId, submittedAt, task, args, context, moved, false);
 }
 
 /** The error for a task whose message could not be cloned. */
@@ -96,3 +112,5 @@ function isAboutTransfer(cause: unknown): cause is Error {
 const SMALL_TEXT = 4096;
 
 const NOTHING: readonly Transferable[] = [];
+
+keepShape(new EncodedTask(0, Date.now(), {} as never, { value: [], specials: undefined }, undefined, NOTHING, true));

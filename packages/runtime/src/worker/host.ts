@@ -1,4 +1,5 @@
 /** The working end: runs the tasks that come over any number of ports. Its counterpart is `submitter.ts`. */
+import { performance } from "node:perf_hooks";
 import type { Transferable } from "node:worker_threads";
 import { runWithContext } from "../context/context-var.ts";
 import { DataNotCloneableError } from "../errors.ts";

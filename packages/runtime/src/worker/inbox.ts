@@ -3,7 +3,7 @@ import { isBlockedAt, ring } from "../future/doorbell.ts";
 import { paysToSpin, spinOn } from "../future/spinning.ts";
 import { lookupTask } from "../task/find-task.ts";
 import type { TaskFunction, TaskRef } from "../task/task-ref.ts";
-import { type AnswerRing, mustWake, POSTED, writeAnswer } from "../wire/answer-ring.ts";
+import { type AnswerRing, countMail, mustWake, POSTED, uncountMail, writeAnswer } from "../wire/answer-ring.ts";
 import { explainNotCloneable } from "../wire/clone-path.ts";
 import { encodeError } from "../wire/error-codec.ts";
 import { type FromWorker, LOOK, type PostFromWorker, type PostToWorker } from "../wire/messages.ts";
@@ -47,14 +47,23 @@ export class Inbox {
       const [only] = batch;
       const isFlat = batch.length === 1 && only?.[0] === "ok" && only[3] === undefined;
       const message: PostFromWorker = isFlat ? [only[1], only[2]] : batch;
-      port.postMessage(message, transfer as Transferable[]);
+      countMail(answers);
+      try {
+        port.postMessage(message, transfer as Transferable[]);
+      } catch (error) {
+        uncountMail(answers);
+        throw error;
+      }
       ring(bell);
     };
     const wake = (): boolean => {
       // Blocked, it waits for its bell alone; else its event loop needs a message, but only if it does not look anyway.
       const isBlocked = isBlockedAt(bell);
       if (isBlocked) ring(bell);
-      else if (mustWake(answers)) port.postMessage(LOOK);
+      else if (mustWake(answers)) {
+        countMail(answers);
+        port.postMessage(LOOK);
+      }
       return isBlocked;
     };
     return new Inbox(from, post, { ring: answers, wake, isBlocked: () => isBlockedAt(bell) });

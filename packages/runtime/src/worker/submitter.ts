@@ -1,9 +1,9 @@
 /** The submitting end of a direct port to a worker. Its counterpart is `host.ts`. */
 import { type MessagePort, receiveMessageOnPort, type Transferable } from "node:worker_threads";
-import { drainWhileBlocked } from "../future/doorbell.ts";
+import { type BlockingWait, drainWhileBlocked } from "../future/doorbell.ts";
 import { openTask, type TaskFuture } from "../future/task-future.ts";
 import type { TaskRef } from "../task/task-ref.ts";
-import { type AnswerRing, hasAnswers, POSTED, readAnswers, rest } from "../wire/answer-ring.ts";
+import { type AnswerRing, hasAnswers, mailed, POSTED, readAnswers, rest } from "../wire/answer-ring.ts";
 import { encodeError } from "../wire/error-codec.ts";
 import {
   isFlat,
@@ -31,21 +31,25 @@ export class Submitter {
   /** The last message of the outbox, while it can take more tasks. */
   #many: unknown[] | undefined;
   /** In place of an outbox: the one task that there is so far. */
-  #one: Extract<PostToWorker, readonly [number, ...unknown[]]> | undefined;
+  #one: FlatPost | undefined;
   readonly #shortNames = new Map<TaskRef, number>();
   #named = 0;
   readonly #undrain: () => void;
   readonly #onAnswer: ((future: TaskFuture<unknown>) => void) | undefined;
   #looking = false;
+  /** How many messages have come; it wraps as the worker's count does. */
+  #received = 0;
 
   /** `answers` is shared with the worker; see answer-ring.ts. */
   constructor(port: MessagePort, answers: AnswerRing, onAnswer?: (future: TaskFuture<unknown>) => void) {
     this.#port = port;
     this.#answers = answers;
     this.#onAnswer = onAnswer;
-    port.on("message", (message: PostFromWorker | typeof LOOK) =>
-      message === LOOK ? this.#look() : this.#take(message),
-    );
+    port.on("message", (message: PostFromWorker | typeof LOOK) => {
+      this.#received = (this.#received + 1) | 0;
+      if (message === LOOK) this.#look();
+      else this.#take(message);
+    });
     port.unref();
     this.#undrain = drainWhileBlocked(this);
   }
@@ -57,7 +61,7 @@ export class Submitter {
       if (this.#outbox.length > 0 || this.#one !== undefined || (order >= 0 && this.claims.hasFresh))
         this.#sendFlat(task, number, order);
       else {
-        this.#one = [task.callId, number, task.submittedAt, order, ...task.args];
+        this.#one = flat(task, number, order);
         this.#flushSoon();
       }
       return;
@@ -149,8 +153,8 @@ export class Submitter {
     this.#post(batch);
   }
 
-  #post(post: PostToWorker, transfer: readonly Transferable[] = NOTHING): void {
-    this.#port.postMessage(post, transfer as Transferable[]);
+  #post(post: PostToWorker, transfer?: readonly Transferable[]): void {
+    this.#port.postMessage(post, transfer as Transferable[] | undefined);
     Atomics.add(this.#answers, POSTED, 1);
   }
 
@@ -164,10 +168,13 @@ export class Submitter {
   }
 
   /** Takes the answers that are there, without an event loop. */
-  drain(done?: () => boolean): void {
-    for (let got = receiveMessageOnPort(this.#port); got !== undefined; got = receiveMessageOnPort(this.#port)) {
+  drain(wait?: BlockingWait): void {
+    while (this.#received !== mailed(this.#answers)) {
+      const got = receiveMessageOnPort(this.#port);
+      if (got === undefined) break; // it is about to be posted, and then the bell rings
+      this.#received = (this.#received + 1) | 0;
       if (got.message !== LOOK) this.#take(got.message as PostFromWorker);
-      if (done?.() === true) break;
+      if (wait?.done() === true) break;
     }
     this.#readAll(); // also for a LOOK that was among them: nobody else would
   }
@@ -220,6 +227,22 @@ export class Submitter {
   }
 }
 
+/** Spelt out for a few arguments: a spread would take five times the memory. */
+function flat({ callId, submittedAt, args }: FlatTask, number: number, order: number): FlatPost {
+  switch (args.length) {
+    case 0:
+      return [callId, number, submittedAt, order];
+    case 1:
+      return [callId, number, submittedAt, order, args[0]];
+    case 2:
+      return [callId, number, submittedAt, order, args[0], args[1]];
+    default:
+      return [callId, number, submittedAt, order, ...args];
+  }
+}
+
+type FlatPost = Extract<PostToWorker, readonly [number, ...unknown[]]>;
+
 type FlatTask = Pick<EncodedTask, "callId" | "submittedAt" | "args">;
 
 /** In place of a new array for each batch: where it stands, an array is made with the first message. */
@@ -227,8 +250,6 @@ const EMPTY: ToWorker[] = [];
 
 /** A microtask by way of a promise costs less than half of what queueMicrotask() does. */
 const settled = Promise.resolve();
-
-const NOTHING: readonly Transferable[] = [];
 
 /** A message of so many words leaves before the turn ends: its worker begins, and neither side copies a huge one. */
 const FULL = 2048;

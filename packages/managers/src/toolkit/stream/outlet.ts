@@ -11,6 +11,7 @@ import {
   explainNotCloneable,
   line,
   ownDoorbell,
+  REPORT_AFTER_MS,
   threadWide,
 } from "@duck-ts/runtime/internal";
 import { tellToolkit } from "../client.ts";
@@ -31,9 +32,6 @@ export type StreamPassport = {
   /** Whether a port can be brought to the consumer. */
   readonly ports: boolean;
 };
-
-/** Before a blocking wait is reported to the supervisor, which looks for a deadlock. */
-const PATIENCE_MS = 3;
 
 /** The id under which waits for room are told to the supervisor: the consumer is who could end them. */
 export function roomId(streamId: string): string {
@@ -106,7 +104,7 @@ export class Outlet {
           return reserved || !this.open || report?.deadlock !== undefined;
         },
         deadline: Number.POSITIVE_INFINITY,
-        patienceMs: PATIENCE_MS,
+        patienceMs: REPORT_AFTER_MS,
         onPatienceLost: () => {
           report = beginWait(
             { on: "future", id: roomId(this.#stream.id), label: `room in ${this.#stream.label}` },
