@@ -3,8 +3,8 @@ import { fileURLToPath } from "node:url";
 import { BroadcastChannel, MessageChannel } from "node:worker_threads";
 import { expect, test } from "vitest";
 import { newDoorbell } from "../src/future/doorbell.ts";
-import { broadcastNames } from "../src/supervisor/line.ts";
 import { Supervisor, type ThreadRecord } from "../src/supervisor/supervisor.ts";
+import { broadcastNames } from "../src/supervisor/wires.ts";
 import { currentThread } from "../src/thread/identity.ts";
 
 // The story: a raw Worker greets over a channel that all share, its parent tells of its end over its own line, and

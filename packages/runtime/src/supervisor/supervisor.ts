@@ -15,10 +15,10 @@ import { whenWritten } from "../thread/written.ts";
 import { encodeError } from "../wire/error-codec.ts";
 import type { FromSupervisor, ThreadExit, ToSupervisor, Wait, WaitTarget } from "../wire/messages.ts";
 import { Doubts } from "./doubts.ts";
-import { broadcastNames, type Hello } from "./line.ts";
 import { Outputs } from "./outputs.ts";
 import { type FutureTask, SharedFutures } from "./shared-futures.ts";
 import { type Answerers, type AwaitingTask, anyOf, type BlockedThread, type Deadlock, findDeadlock } from "./waits.ts";
+import { broadcastNames, type Hello } from "./wires.ts";
 
 /** A thread as the supervisor sees it. */
 export class ThreadRecord {
