@@ -211,3 +211,20 @@ test("a submission and a failure that nobody looks at work where a test has put 
     vi.useRealTimers();
   }
 });
+
+test("a blocking call goes by the real clock where a test has put one of its own in its place", () => {
+  const now = (): number => {
+    throw new Error("the clock of a test was asked");
+  };
+  vi.stubGlobal("performance", { now });
+  try {
+    const loop = startLoop();
+    const never = loop.submitTask(tasks.never());
+    expect(thrownBy(() => never.result(20))).toMatchObject({ name: "FutureTimeoutError" });
+    for (let call = 0; call < 100; call++) expect(loop.submitTask(tasks.echo(call)).result()).toBe(call);
+    expect(loop.getEventLoop().utilization()).toBeTypeOf("number"); // asks the supervisor
+    never.cancel();
+  } finally {
+    vi.unstubAllGlobals();
+  }
+});

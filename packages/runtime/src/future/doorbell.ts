@@ -1,4 +1,4 @@
-import { performance } from "node:perf_hooks"; // the global one is a getter
+import { performance } from "node:perf_hooks"; // the global one is a getter, and a test may replace it by a clock of its own
 import { currentThread } from "../thread/identity.ts";
 import { threadWide } from "../thread/shared-state.ts";
 import { paysToSpin, spinOn } from "./spinning.ts";

@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os";
+import { performance } from "node:perf_hooks";
 import { threadId } from "node:worker_threads";
 import { rootShared, SPIN_LEASES } from "../thread/identity.ts";
 import { threadWide } from "../thread/shared-state.ts";

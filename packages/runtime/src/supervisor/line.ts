@@ -1,3 +1,4 @@
+import { performance } from "node:perf_hooks";
 import type { MessagePort, Transferable } from "node:worker_threads";
 import { DuckError } from "../errors.ts";
 import {

@@ -1,4 +1,5 @@
 /** The consuming end of a stream: gathers what its producers have put, in the order of each, and gives it out. */
+import { performance } from "node:perf_hooks";
 import { currentThread, line, threadWide } from "@duck-ts/runtime/internal";
 import { consumedStreams, type StreamNews, tellToolkit } from "../client.ts";
 import type { FromToolkit } from "../protocol.ts";
