@@ -1,4 +1,5 @@
-import { performance } from "node:perf_hooks"; // the global one is a getter
+import { performance } from "node:perf_hooks"; // the global one is a getter, and a test may have replaced it
+import { setImmediate } from "node:timers"; // not the one that a test may have replaced by a clock of its own
 import { currentThread } from "../thread/identity.ts";
 import { threadWide } from "../thread/shared-state.ts";
 import { paysToSpin, spinOn } from "./spinning.ts";

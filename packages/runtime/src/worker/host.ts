@@ -1,5 +1,6 @@
 /** The working end: runs the tasks that come over any number of ports. Its counterpart is `submitter.ts`. */
-import { performance } from "node:perf_hooks";
+import { performance } from "node:perf_hooks"; // the global one is a getter, and a test may have replaced it
+import { setImmediate } from "node:timers"; // not the one that a test may have replaced by a clock of its own
 import type { Transferable } from "node:worker_threads";
 import { runWithContext } from "../context/context-var.ts";
 import { DataNotCloneableError } from "../errors.ts";
