@@ -17,3 +17,10 @@ test("a full collection between blocking calls does not throw away the code that
   expect(thrownAway).toContain("control"); // the script's own
   expect(thrownAway.filter((name) => everyCall.includes(name as string))).toEqual([]);
 });
+
+const late = fileURLToPath(new URL("./fixtures/imports-late.mjs", import.meta.url));
+
+test("what is kept holds nothing of whoever loads the library: a stack would hold the functions on it, and their `this`", async () => {
+  const { stdout } = await promisify(execFile)(process.execPath, ["--expose-gc", late]);
+  expect(stdout.trim()).toBe("main nothing is left");
+});

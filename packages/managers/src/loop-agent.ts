@@ -1,5 +1,5 @@
 /** What runs in a loop's thread: any number of tasks at once, on one event loop. */
-import { performance } from "node:perf_hooks";
+import { performance } from "node:perf_hooks"; // the global one is a getter, and a test may have replaced it
 import type { MessagePort } from "node:worker_threads";
 import { currentThread, Host, Inbox, lineageLinks } from "@duck-ts/runtime/internal";
 import * as board from "./board.ts";

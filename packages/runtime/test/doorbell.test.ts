@@ -65,10 +65,10 @@ test("a bell that rings between the emptying of the ports and the sleep keeps th
 
 test("what is held back leaves when others can see already that this thread is blocked: they ring, and need not post", () => {
   let seen = false;
-  sendBeforeBlocking(() => {
+  const undo = sendBeforeBlocking(() => {
     seen = isBlockedAt(ownDoorbell());
   });
-  onTestFinished(() => sendBeforeBlocking(() => undefined));
+  onTestFinished(undo);
   blockUntil({ done: () => true, deadline: Number.POSITIVE_INFINITY });
   expect([seen, isBlockedAt(ownDoorbell())]).toEqual([true, false]);
 });

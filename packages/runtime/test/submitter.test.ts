@@ -1,6 +1,6 @@
 import { MessageChannel } from "node:worker_threads";
 import { afterEach, expect, onTestFinished, test, vi } from "vitest";
-import { ownDoorbell } from "../src/future/doorbell.ts";
+import { blockUntil, ownDoorbell } from "../src/future/doorbell.ts";
 import { TaskFuture } from "../src/future/task-future.ts";
 import { type TaskCall, task } from "../src/task/task.ts";
 import { currentThread } from "../src/thread/identity.ts";
@@ -17,6 +17,8 @@ const note = task((what: unknown) => {
 });
 const repeated = task((text: string, times: number) => text.repeat(times));
 const listed = task((text: string) => [text]);
+let before: TaskFuture<unknown> | undefined;
+const standsStill = task(() => blockUntil({ done: () => before?.done === true, deadline: performance.now() + 1_000 }));
 
 afterEach(() => void vi.restoreAllMocks());
 
@@ -61,7 +63,7 @@ test("a wake-up that a blocking wait came upon is heeded, though the wait was ov
 /** Both ends of a port in this thread. `posts`: what crossed towards the worker. */
 function playPort() {
   const { port1, port2 } = new MessageChannel();
-  const [ring, bell] = [newAnswerRing(), new Int32Array(new SharedArrayBuffer(8))];
+  const [ring, bell] = [newAnswerRing(), ownDoorbell()];
   const submitter = new Submitter(port1, ring);
   const host = new Host("concurrent", {});
   const inbox = Inbox.onPort(1, port2, bell, ring);
@@ -104,6 +106,17 @@ test("a task that is alone and is cancelled in the same turn does not run", asyn
   submit(note("cancelled")).cancel();
   await submit(note("next"));
   expect(ran).toEqual(["next"]);
+});
+
+/** Whoever submitted both may do what the second waits for only when it has the answer of the first. */
+test("a task that stands still lets the answers before it leave, though they came in one message with it", async () => {
+  const { posts, submit } = playPort();
+  before = submit(listed("known"));
+  await submit(standsStill());
+  posts.length = 0;
+  before = submit(listed("first"));
+  expect(await submit(standsStill())).toBe(true);
+  expect(posts).toHaveLength(1);
 });
 
 test("what is too large for the ring comes back flat and whole, text or object", async () => {

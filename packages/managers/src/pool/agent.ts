@@ -1,5 +1,5 @@
 /** What runs in each worker of a pool, for as long as the worker lives: tinypool's one task. */
-import { performance } from "node:perf_hooks";
+import { performance } from "node:perf_hooks"; // the global one is a getter, and a test may have replaced it
 import { getHeapStatistics } from "node:v8";
 import type { MessagePort } from "node:worker_threads";
 import { TaskCancelledError } from "@duck-ts/runtime";

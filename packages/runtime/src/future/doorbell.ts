@@ -1,4 +1,5 @@
-import { performance } from "node:perf_hooks"; // the global one is a getter, and a test may replace it by a clock of its own
+import { performance } from "node:perf_hooks"; // the global one is a getter, and a test may have replaced it
+import { setImmediate } from "node:timers"; // not the one that a test may have replaced by a clock of its own
 import { currentThread } from "../thread/identity.ts";
 import { threadWide } from "../thread/shared-state.ts";
 import { paysToSpin, spinOn } from "./spinning.ts";
@@ -23,7 +24,7 @@ type Mailboxes = {
   /** See {@link lookWhileBlocked}. */
   look: (() => void) | undefined;
   /** See {@link sendBeforeBlocking}. */
-  send: (() => void) | undefined;
+  readonly senders: (() => void)[];
 };
 
 /** Something that holds messages for this thread and can be emptied without an event loop. */
@@ -53,7 +54,7 @@ function mailboxes(): Mailboxes {
     likely: undefined,
     due: new Set(),
     look: undefined,
-    send: undefined,
+    senders: [],
   }));
   return own;
 }
@@ -113,10 +114,12 @@ export function lookWhileBlocked(look: () => void): void {
 
 /**
  * From now on `send` is called before this thread stands still, whatever for: what is held back for the end of the turn
- * must leave first, since this turn ends late.
+ * must leave first, tasks and answers alike, since this turn ends late. Returns the way to end that.
  */
-export function sendBeforeBlocking(send: () => void): void {
-  mailboxes().send = send;
+export function sendBeforeBlocking(send: () => void): () => void {
+  const { senders } = mailboxes();
+  senders.push(send);
+  return () => void senders.splice(senders.indexOf(send), 1);
 }
 
 const LOOK_EVERY_MS = 1_000;
@@ -157,7 +160,7 @@ export function blockUntil(wait: BlockingWait): boolean {
   let spun = false;
   if (boxes.depth++ === 0) Atomics.store(bell, BLOCKED, 1);
   try {
-    boxes.send?.(); // the flag is up: who answers at once need not write to the event loop
+    for (const send of boxes.senders) send(); // the flag is up: who answers at once need not write to the event loop
     for (const port of boxes.ports) port.peek?.(); // what was written before the flag was up rang no bell
     for (;;) {
       const heard = Atomics.load(bell, 0);

@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import { performance } from "node:perf_hooks";
+import { performance } from "node:perf_hooks"; // the global one is a getter, and a test may have replaced it
 import { threadId } from "node:worker_threads";
 import { rootShared, SPIN_LEASES } from "../thread/identity.ts";
 import { threadWide } from "../thread/shared-state.ts";

@@ -62,7 +62,7 @@ function ownStack(submitter: (...args: never[]) => unknown): Submission {
   return { at, isOwn: true };
 }
 
-const example = ownStack(ownStack);
+const example = ownStack(stackAbove); // which is not on the stack: so none of its frames is kept, and nobody's `this`
 const timer = setTimeout(() => undefined, SHARED_FOR_MS);
 clearTimeout(timer);
 keepShape(example, example.at, timer);

@@ -1,4 +1,4 @@
-import { performance } from "node:perf_hooks";
+import { performance } from "node:perf_hooks"; // the global one is a getter, and a test may have replaced it
 import { setImmediate } from "node:timers"; // not the one that a test may have replaced by a clock of its own
 import { BlockingNotAllowedError, DeadlockError, FutureTimeoutError, TaskCancelledError } from "../errors.ts";
 import { logger } from "../logger.ts";

@@ -86,7 +86,6 @@ export class TaskFuture<T> extends SyncFuture<T> {
     own?.expectOutput();
     tasks.nextCall += 1;
     const now = Date.now();
-    // biome-ignore lint/complexity/noThisInStatic: of the subclass that was asked.
     const future = new this<T>(tasks.nextCall, call, options, now, submission(call.task, submitter, now));
     tasks.open.set(future.callId, future as TaskFuture<unknown>);
     if (options.keepAlive) future.keepProcess();

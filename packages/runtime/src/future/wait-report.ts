@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers"; // not the one that a test may have replaced by a clock of its own
 import { line, lineHandlers } from "../supervisor/line.ts";
 import { keepShape } from "../thread/kept-shapes.ts";
 import { threadWide } from "../thread/shared-state.ts";

@@ -1,4 +1,4 @@
-import { performance } from "node:perf_hooks";
+import { performance } from "node:perf_hooks"; // the global one is a getter, and a test may have replaced it
 import type { MessagePort, Transferable } from "node:worker_threads";
 import { DuckError } from "../errors.ts";
 import {

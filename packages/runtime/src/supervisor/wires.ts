@@ -1,4 +1,5 @@
 /** The two wires that a thread's line may run over. */
+import { setImmediate } from "node:timers"; // not the one that a test may have replaced by a clock of its own
 import { types } from "node:util";
 import { BroadcastChannel, type MessagePort, receiveMessageOnPort, type Transferable } from "node:worker_threads";
 import { ownDoorbell } from "../future/doorbell.ts";

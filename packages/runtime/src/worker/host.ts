@@ -1,8 +1,10 @@
 /** The working end: runs the tasks that come over any number of ports. Its counterpart is `submitter.ts`. */
-import { performance } from "node:perf_hooks";
+import { performance } from "node:perf_hooks"; // the global one is a getter, and a test may have replaced it
+import { setImmediate } from "node:timers"; // not the one that a test may have replaced by a clock of its own
 import type { Transferable } from "node:worker_threads";
 import { runWithContext } from "../context/context-var.ts";
 import { DataNotCloneableError } from "../errors.ts";
+import { sendBeforeBlocking } from "../future/doorbell.ts";
 import { findTask } from "../task/find-task.ts";
 import type { TaskFunction } from "../task/task-ref.ts";
 import { explainNotCloneable } from "../wire/clone-path.ts";
@@ -58,6 +60,7 @@ export class Host {
   constructor(mode: "concurrent" | "sequential", events: HostEvents) {
     this.#sequential = mode === "sequential";
     this.#events = events;
+    sendBeforeBlocking(() => this.flush()); // whom a task waits for may wait for the answers before it
   }
 
   /** Tasks that wait or run. */

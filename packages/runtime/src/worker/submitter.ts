@@ -1,4 +1,5 @@
 /** The submitting end of a direct port to a worker. Its counterpart is `host.ts`. */
+import { setImmediate } from "node:timers"; // not the one that a test may have replaced by a clock of its own
 import { type MessagePort, receiveMessageOnPort, type Transferable } from "node:worker_threads";
 import { type BlockingWait, drainWhileBlocked } from "../future/doorbell.ts";
 import { openTask, type TaskFuture } from "../future/task-future.ts";

@@ -1,4 +1,5 @@
 /** Tasks of this thread that wait for room in one of its own streams, which nobody reads. */
+import { setTimeout } from "node:timers"; // not the one that a test may have replaced by a clock of its own
 import type { TaskFuture } from "@duck-ts/runtime";
 import { currentThread, openTask, openTasks, threadWide } from "@duck-ts/runtime/internal";
 

@@ -1,5 +1,6 @@
 /** The consuming end of a stream: gathers what its producers have put, in the order of each, and gives it out. */
-import { performance } from "node:perf_hooks";
+import { performance } from "node:perf_hooks"; // the global one is a getter, and a test may have replaced it
+import { setImmediate } from "node:timers"; // not the one that a test may have replaced by a clock of its own
 import { currentThread, line, threadWide } from "@duck-ts/runtime/internal";
 import { consumedStreams, type StreamNews, tellToolkit } from "../client.ts";
 import type { FromToolkit } from "../protocol.ts";

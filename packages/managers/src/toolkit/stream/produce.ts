@@ -1,4 +1,5 @@
 /** The body of an iterable, in the thread that runs it. */
+import { setImmediate } from "node:timers"; // not the one that a test may have replaced by a clock of its own
 import { DeadlockError } from "@duck-ts/runtime";
 import { currentThread, declareTask, findTask, type Task, type TaskRef } from "@duck-ts/runtime/internal";
 import { copied } from "../../copied.ts";
