@@ -22,7 +22,7 @@ export type ToWorker =
   /** A piece of a streamed request body. */
   | { readonly type: "body-chunks"; readonly slot: number; readonly chunks: readonly Uint8Array[] }
   /** The body is complete, or (`error`) never will be. */
-  | { readonly type: "body-end"; readonly slot: number; readonly error: string | null }
+  | { readonly type: "body-end"; readonly slot: number; readonly error: string | null; readonly late?: true }
   /** So many more pieces of the answer may be sent. */
   | { readonly type: "credit"; readonly slot: number; readonly chunks: number }
   /** Is the loop turning? Answered by `pong`. */

@@ -148,7 +148,6 @@ export class RequestContext implements Context<string, RouteOptions> {
   }
   /** Is it only the news that the client has gone, or the time is over, passed on? Then the access line says it all. */
   isNews(error: unknown): boolean {
-    if (this.#aborted === undefined) return false;
     const own = [this.#aborted, this.source?.error];
     for (let at = error, deep = 0; at instanceof Error && deep < 5; at = at.cause, deep++)
       if (own.includes(at)) return true;
