@@ -8,7 +8,7 @@ import type { LogWireMessage } from "../logs/wire.ts";
 import type { RouteInfo } from "./route-info.ts";
 
 /** Why a request is called off. */
-export type AbortReason = "client-gone" | "timeout" | "shutdown";
+export type AbortReason = "client-gone" | "timeout" | "shutdown" | "given-up";
 
 /** From main to a worker. */
 export type ToWorker =
@@ -16,7 +16,7 @@ export type ToWorker =
   | { readonly type: "requests"; readonly batch: readonly unknown[] }
   /**
    * The request's `ctx.signal` shall abort; a stream's generator shall end. With "shutdown" only event streams, which would
-   * not end by themselves; whatever else runs is finished.
+   * not end by themselves; whatever else runs is finished. "given-up" comes later, to what does not get on.
    */
   | { readonly type: "abort"; readonly slot: number; readonly reason: AbortReason }
   /** A piece of a streamed request body. */

@@ -20,6 +20,8 @@ const GRACE_MS = 250;
 const LINGER_MS = 100;
 /** The part of the shutdown for which a client may do nothing: neither send on nor take what waits for it. */
 const STALL_PART = 4;
+/** After that part of it nobody waits any longer for answers that have not got on since it began. */
+const STUCK_PART = 3 / 4;
 
 export async function closeServer(options: {
   readonly engine: Engine;
@@ -39,6 +41,8 @@ export async function closeServer(options: {
   const stallMs = timeoutMs / STALL_PART;
   sockets.hurry(stallMs);
   const relax = endStalled({ ms: stallMs, uploads: () => sockets.uploads(), streams: () => listener.streams() });
+  const giveUp = engine.watchProgress();
+  if (!(await before(begun + timeoutMs * STUCK_PART, drained))) giveUp();
   const finished = await before(until, drained);
   await before(Math.max(begun + GRACE_MS, performance.now() + LINGER_MS), closed);
   sockets.closeIdle();

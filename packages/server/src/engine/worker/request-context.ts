@@ -212,6 +212,7 @@ const NO_REQUEST: ReadonlySet<string> = new Set(["TRACE", "CONNECT", "TRACK"]);
 const ABORTED = {
   "client-gone": "The client has gone away",
   shutdown: "The server is shutting down",
+  "given-up": "The server is shutting down",
 } as const;
 
 /** Lower-case names; repeated ones joined, cookies by "; " as RFC 9113 8.2.3 has it. */
