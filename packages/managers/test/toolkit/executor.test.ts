@@ -134,6 +134,36 @@ describe("an entrypoint", () => {
     expect(await numbers.next()).toEqual({ done: true, value: undefined });
   });
 
+  test("does not wait for a thread that waits for room in a channel which nobody reads: its put() throws", async () => {
+    // The story: put() blocked until the pool's ten seconds were over, and its thread was then terminated.
+    const { entrypoint, ChannelClosed, FromThreadChannel } = await import("@duck-ts/managers");
+    const executor = new ThreadPoolExecutor(1);
+    onTestFinished(async () => void (await executor.shutdown()));
+    const [unread, others] = [
+      new FromThreadChannel<[unknown, number]>({ maxSize: 2 }),
+      new FromThreadChannel<[unknown, number]>({ maxSize: 2 }),
+    ];
+    const app = entrypoint({ poolSize: 1 });
+    const producer = bodies.puts.pooled.with(quiet)(unread, "here", 5);
+    const elsewhere = bodies.puts.pooled.with({ executor })(others, "elsewhere", 5);
+    expect([await unread.get(), await others.get()]).toEqual([
+      ["here", 0],
+      ["elsewhere", 0],
+    ]);
+    await within(app.close(), "the end of the entrypoint", 7_000);
+    expect(await failure(producer)).toBeInstanceOf(ChannelClosed);
+    // What is in it can still be taken, and a channel of another pool's threads is left alone.
+    expect([await unread.get(), await unread.get()]).toEqual([
+      ["here", 1],
+      ["here", 2],
+    ]);
+    expect(await failure(unread.get())).toBeInstanceOf(ChannelClosed);
+    expect(others.closed).toBe(false);
+    for (let i = 1; i < 5; i++) expect(await others.get()).toEqual(["elsewhere", i]);
+    expect(await elsewhere).toBe(5);
+    others.close();
+  });
+
   test("refuses a size that is none", async () => {
     const { entrypoint } = await import("@duck-ts/managers");
     expect(() => entrypoint({ poolSize: 0 })).toThrow(RangeError);
