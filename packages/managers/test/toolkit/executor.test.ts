@@ -104,6 +104,25 @@ describe("a ThreadPoolExecutor", () => {
   });
 });
 
+test("an executor or a signal among a task's arguments is refused, with its path and what to do instead", async () => {
+  // Told as it happened: structured clone makes {} of both, and the task found out.
+  const executor = new ThreadPoolExecutor(1);
+  onTestFinished(async () => void (await executor.shutdown()));
+  const echo = bodies.echo.pooled.with({ executor, ...quiet });
+  expect(await failure(echo({ with: [executor] }))).toMatchObject({
+    code: "DUCK_DATA_NOT_CLONEABLE",
+    path: "args[0].with[0]",
+    found: "a ThreadPoolExecutor",
+    message: expect.stringMatching(/Pass its manager \(executor\.manager\)/),
+  });
+  expect(await failure(echo(new AbortController().signal))).toMatchObject({
+    code: "DUCK_DATA_NOT_CLONEABLE",
+    path: "args[0]",
+    message: expect.stringMatching(/options\.signal .* taskSignal\(\)/),
+  });
+  expect(await echo(executor.manager)).toBe(executor.manager);
+});
+
 describe("an entrypoint", () => {
   test("sets the size of the current pool for what runs inside it, nested calls too, and leaves no thread", async () => {
     const { stdout } = await runScript("entrypoint.mjs");
