@@ -8,6 +8,7 @@ import * as hanging from "./fixtures/hangs-when-imported.mjs";
 import * as tasks from "./fixtures/tasks.mjs";
 import { eventually, failure, newGate, newWords, open, outcome, reached } from "./support/gates.ts";
 import { kinds, quiet, start, startLoop, startPool } from "./support/managers.ts";
+import { inRawWorker } from "./support/raw-worker.ts";
 
 describe("in a pool", () => {
   test("a queued task whose signal is aborted never starts, and its place in the queue is free again", async () => {
@@ -253,6 +254,18 @@ describe.each(kinds)("in a %s manager", (kind) => {
     for (let i = 0; i < 20; i++) await manager.submitTask(tasks.echo(i), { signal });
     expect(listeners).toBe(0);
   });
+});
+
+test.each(kinds)("a task of a %s that has no time at all never begins, whoever submits it", async (kind) => {
+  // Told as it happened: of a raw Worker, whose tasks go by way of the supervisor, a short one was often quicker.
+  const manager = start(kind);
+  const owner = startPool();
+  const counter = newWords(1);
+  const submit = tasks.submitsWithoutTime(kind, manager.id, counter);
+  expect(await submit.run()).toEqual(["TaskTimeoutError"]);
+  expect(await owner.submitTask(submit)).toEqual(["TaskTimeoutError"]);
+  expect(await inRawWorker("submitsWithoutTime", kind, manager.id, counter)).toEqual(["TaskTimeoutError"]);
+  expect(counter[0]).toBe(0);
 });
 
 test.each(kinds)(
