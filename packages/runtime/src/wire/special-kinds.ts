@@ -31,7 +31,7 @@ export interface SpecialKind {
   refuses?(value: object): Refusal;
 }
 
-export interface Refusal {
+interface Refusal {
   /** `an AbortSignal`. */
   readonly found: string;
   /** What to do instead: whole sentences. */
