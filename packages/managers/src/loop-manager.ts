@@ -94,7 +94,7 @@ export class LoopManager extends Manager implements WorkerNews {
   submitTask<R>(call: TaskCall<R> | Task<[], R>, options: SubmitOptions = NO_OPTIONS): TaskFuture<R> {
     const checked = this.checkSubmission(call, options);
     const future = this.future(checked, options, this.submitTask);
-    if (future.done) return future as TaskFuture<R>; // its signal was aborted already
+    if (future.done) return future as TaskFuture<R>; // its signal was aborted already, or its time is over
     const encoded = this.encode(future, options);
     if (encoded === undefined) return future as TaskFuture<R>;
     Atomics.add(this.head, board.OUTSTANDING, 1);

@@ -1,5 +1,5 @@
 import { inspect } from "node:util";
-import { DeadlockError, TaskCancelledError, TaskFuture, type ThreadInfo } from "@duck-ts/runtime";
+import { DeadlockError, TaskCancelledError, TaskFuture, TaskTimeoutError, type ThreadInfo } from "@duck-ts/runtime";
 import {
   currentThread,
   type EncodedTask,
@@ -199,6 +199,10 @@ export abstract class Manager {
   ): TaskFuture<unknown> {
     const settings = this.#futureOptions(this.started(), options.logException ?? true);
     const future = TaskFuture.open<unknown>(settings, call, callerOr(submitter));
+    if (options.timeoutMs === 0) {
+      future.fail(new TaskTimeoutError(0)); // its time is over: a quick worker, or a slow supervisor, must not decide that
+      return future;
+    }
     if (options.timeoutMs !== undefined || options.signal !== undefined) future.endsByItself();
     if (options.timeoutMs !== undefined)
       futureInternals.whenSettled(future, () => tell({ op: "done", key: this.key, callId: future.callId }));

@@ -22,7 +22,7 @@ export interface SubmitOptions {
   readonly taskType?: string | undefined;
   /** Cancels the task when aborted. */
   readonly signal?: AbortSignal | undefined;
-  /** From submission to result, in milliseconds; then the task is cancelled with a `TaskTimeoutError`. */
+  /** From submission to result, in milliseconds; then the task is cancelled with a `TaskTimeoutError`. With 0 it never begins. */
   readonly timeoutMs?: number | undefined;
   /** What is moved to the worker instead of copied. */
   readonly transfer?: readonly Transferable[] | undefined;

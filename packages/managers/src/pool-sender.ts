@@ -13,7 +13,7 @@ import {
 import * as board from "./board.ts";
 import type { SubmitOptions } from "./options.ts";
 import type { FromService, PoolSettings, QueuedTask } from "./protocol.ts";
-import { cause, droppedFor, listenForWorkers, tell, type WorkerNews } from "./service-client.ts";
+import { ask, cause, droppedFor, listenForWorkers, tell, type WorkerNews } from "./service-client.ts";
 
 /** A worker that this thread may hand tasks to directly. */
 type Connection = {
@@ -47,6 +47,8 @@ export class PoolSender {
   #listening = false;
   /** How many tasks this thread has put into the queue: known to the supervisor also if it dies before it says so. */
   readonly #queuedEver = new Int32Array(new SharedArrayBuffer(4));
+  /** Whether the supervisor was told to drop something, and may not have done so yet. */
+  #hasToldOfCancels = false;
   /** Tasks whose arguments were moved out of this thread. */
   readonly #moved = new WeakSet<TaskFuture<unknown>>();
 
@@ -126,12 +128,24 @@ export class PoolSender {
       port.cancel(callId, reason);
     }
     this.flush();
+    this.#hasToldOfCancels = true;
     tell({
       op: "cancel",
       key: this.#home.key,
       callId,
       reason: reason === undefined ? undefined : encodeError(reason),
     });
+  }
+
+  /**
+   * Waits until what this thread has cancelled has given its place back, which takes one round trip to the supervisor.
+   * `false`: no place is on its way.
+   */
+  awaitCancels(): boolean {
+    if (!this.#hasToldOfCancels) return false;
+    this.#hasToldOfCancels = false;
+    ask({ op: "describe", key: this.#home.key });
+    return true;
   }
 
   /** Sends what is held back for the end of the turn. */

@@ -94,8 +94,7 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
     const checked = this.checkSubmission(call, options);
     const settings = this.started().pool as PoolSettings;
     const capacity = settings.maxWorkers + settings.maxQueue;
-    if (Atomics.add(this.head, board.OUTSTANDING, 1) >= capacity) {
-      Atomics.sub(this.head, board.OUTSTANDING, 1);
+    if (!this.#takeRoom(capacity) && !(this.#sender.awaitCancels() && this.#takeRoom(capacity))) {
       Atomics.add(this.head, board.REJECTED, 1);
       throw new QueueFullError(this.label, settings.maxQueue);
     }
@@ -215,6 +214,12 @@ export class ThreadPoolManager extends Manager implements WorkerNews {
       `a task of ${this.label} failed`,
     );
   };
+
+  #takeRoom(capacity: number): boolean {
+    if (Atomics.add(this.head, board.OUTSTANDING, 1) < capacity) return true;
+    Atomics.sub(this.head, board.OUTSTANDING, 1);
+    return false;
+  }
 
   #encodeInit(call: TaskCall<void>): PoolSettings["workerInit"] {
     const future = { callId: 0, call: call as TaskCall<unknown>, submittedAt: Date.now() } as TaskFuture<unknown>;

@@ -1,6 +1,6 @@
 /** Signals, deadlines, cancel(): what is queued is dropped, what runs is told, and only the culprit's thread is ended. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { formatManagerTree, managerTree } from "@duck-ts/managers";
+import { formatManagerTree, managerTree, QueueFullError } from "@duck-ts/managers";
 import { SyncFuture, TaskCancelledError, TaskTimeoutError } from "@duck-ts/runtime";
 import { openTasks } from "@duck-ts/runtime/internal";
 import { describe, expect, test } from "vitest";
@@ -8,6 +8,7 @@ import * as hanging from "./fixtures/hangs-when-imported.mjs";
 import * as tasks from "./fixtures/tasks.mjs";
 import { eventually, failure, newGate, newWords, open, outcome, reached } from "./support/gates.ts";
 import { kinds, quiet, start, startLoop, startPool } from "./support/managers.ts";
+import { inRawWorker } from "./support/raw-worker.ts";
 
 describe("in a pool", () => {
   test("a queued task whose signal is aborted never starts, and its place in the queue is free again", async () => {
@@ -25,6 +26,33 @@ describe("in a pool", () => {
     expect(await Promise.all([running, next])).toEqual(["ran", "next"]);
     expect(counter[0]).toBe(0);
     expect(await pool.stats()).toMatchObject({ cancelled: 1, completed: 2, crashes: 0, replacements: 0 });
+  });
+
+  test("the place of a task that is cancelled in the queue can be taken in the same breath, as often as you like", async () => {
+    // Told as it happened: it was free when the supervisor had heard of it, a turn later, and until then the queue was full.
+    for (const maxWorkers of [1, 2]) {
+      const pool = startPool({ maxWorkers, maxQueue: 2 });
+      const gate = newGate();
+      const running = Array.from({ length: maxWorkers }, () => {
+        const begun = newGate();
+        return { begun, future: pool.submitTask(tasks.holds(begun, gate, "ran")) };
+      });
+      await Promise.all(running.map(({ begun }) => reached(begun)));
+      const counter = newGate();
+      const first = pool.submitTask(tasks.counts(counter), quiet);
+      let last = pool.submitTask(tasks.counts(counter), quiet);
+      expect(() => pool.submitTask(tasks.counts(counter))).toThrow(QueueFullError);
+      for (let i = 0; i < 100; i++) {
+        if (i % 10 === 5) await new Promise((turn) => setImmediate(turn));
+        last.cancel();
+        last = pool.submitTask(tasks.counts(counter), quiet);
+        expect(() => pool.submitTask(tasks.counts(counter))).toThrow(QueueFullError);
+      }
+      open(gate);
+      await Promise.all([first, last, ...running.map(({ future }) => future)]);
+      expect(counter[0]).toBe(2);
+      expect(await pool.stats()).toMatchObject({ cancelled: 100, completed: 2 + maxWorkers, crashes: 0 });
+    }
   });
 
   test("a queued task whose deadline passes is dropped while its worker is busy with another", async () => {
@@ -226,6 +254,18 @@ describe.each(kinds)("in a %s manager", (kind) => {
     for (let i = 0; i < 20; i++) await manager.submitTask(tasks.echo(i), { signal });
     expect(listeners).toBe(0);
   });
+});
+
+test.each(kinds)("a task of a %s that has no time at all never begins, whoever submits it", async (kind) => {
+  // Told as it happened: of a raw Worker, whose tasks go by way of the supervisor, a short one was often quicker.
+  const manager = start(kind);
+  const owner = startPool();
+  const counter = newWords(1);
+  const submit = tasks.submitsWithoutTime(kind, manager.id, counter);
+  expect(await submit.run()).toEqual(["TaskTimeoutError"]);
+  expect(await owner.submitTask(submit)).toEqual(["TaskTimeoutError"]);
+  expect(await inRawWorker("submitsWithoutTime", kind, manager.id, counter)).toEqual(["TaskTimeoutError"]);
+  expect(counter[0]).toBe(0);
 });
 
 test.each(kinds)(

@@ -103,12 +103,11 @@ export class DataNotCloneableError extends DuckError {
   readonly path: string;
   /** What was found there: `a function`, `a WeakMap`, ... */
   readonly found: string;
-  constructor(path: string, found: string, options?: ErrorOptions) {
-    super(
-      "DUCK_DATA_NOT_CLONEABLE",
-      `${path} is ${found}, which cannot cross to another thread. Pass plain data (what structuredClone takes), a task, a SyncFuture or a channel.`,
-      options,
-    );
+  /** `options.advice`: what to do instead, where more is known than that it has to be plain data. */
+  constructor(path: string, found: string, options?: ErrorOptions & { readonly advice?: string }) {
+    const advice =
+      options?.advice ?? "Pass plain data (what structuredClone takes), a task, a SyncFuture or a channel.";
+    super("DUCK_DATA_NOT_CLONEABLE", `${path} is ${found}, which cannot cross to another thread. ${advice}`, options);
     this.path = path;
     this.found = found;
   }

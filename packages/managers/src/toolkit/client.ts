@@ -19,6 +19,16 @@ export interface StreamNews {
   /** A task of this thread waits for room. */
   heldUp(task: string): void;
   left(thread: number): void;
+  readonly label: string;
+  /** Is it no iterable's, whose end is its body's? */
+  readonly isChannel: boolean;
+  /** How many items were taken when a producer came to wait for room, if nobody waits for the next item. */
+  stuckAfter(): number | undefined;
+  /** The threads that wait for room. */
+  stuckThreads(): readonly number[];
+  /** Nothing may be put any more. */
+  shut(): boolean;
+  serve(): void;
 }
 
 type Client = { readonly streams: Map<string, StreamNews>; visitors: Host | undefined };

@@ -18,7 +18,7 @@ import { ThreadPoolManager } from "../thread-pool-manager.ts";
 /** The id of the pool of an open `entrypoint()`. */
 export const ENTRYPOINT_POOL = "duck:entrypoint";
 /** The id of the process's default pool. */
-const DEFAULT_POOL = "duck:threaded";
+export const DEFAULT_POOL = "duck:threaded";
 
 /** What the root's shared memory says of the default pool. */
 const NONE = 0;

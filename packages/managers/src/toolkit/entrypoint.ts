@@ -2,8 +2,9 @@ import { currentThread, threadWide } from "@duck-ts/runtime/internal";
 import { EntrypointNotAllowed } from "../errors.ts";
 import { getOrCreateThreadManager } from "../resolver.ts";
 import type { ThreadPoolManager } from "../thread-pool-manager.ts";
+import type { ThreadNode } from "../tree.ts";
 import { askToolkitAsync } from "./client.ts";
-import { defaultPoolSize, ENTRYPOINT_POOL, existingDefaultPool } from "./current-pool.ts";
+import { DEFAULT_POOL, defaultPoolSize, ENTRYPOINT_POOL, existingDefaultPool } from "./current-pool.ts";
 import { checkNames } from "./executor.ts";
 import { closeUnread } from "./unread.ts";
 
@@ -16,6 +17,11 @@ export interface EntrypointOptions {
 const SEPARATE_GRACE_MS = 500;
 
 const slot = (): { open: Entrypoint | undefined } => threadWide("toolkit-entrypoint", () => ({ open: undefined }));
+
+/** Threads of the pools that an entrypoint ends, by the names that these pools give them. */
+function isOfCurrentPool({ kind, name }: ThreadNode): boolean {
+  return kind === "pool" && [ENTRYPOINT_POOL, DEFAULT_POOL].some((pool) => name.startsWith(`${pool}-`));
+}
 
 /** While it is open, its pool is the current pool of the whole process. Made by {@link entrypoint}. */
 export class Entrypoint {
@@ -45,7 +51,7 @@ export class Entrypoint {
   /**
    * Lets what was submitted finish, then ends the threads: those of the pool, and those of `threadedSeparate` that still
    * run, which are told through `taskSignal()` and terminated soon after; an iterable that is full and that nobody reads
-   * is closed. No thread is left when this is fulfilled.
+   * is closed, and so is a channel in which one of these threads waits for room. No thread is left when this is fulfilled.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -57,7 +63,7 @@ export class Entrypoint {
   }
 
   async #close(): Promise<void> {
-    const leaveOpen = closeUnread("its entrypoint closes");
+    const leaveOpen = closeUnread("its entrypoint closes", isOfCurrentPool);
     try {
       await this.#pool.stop();
       await existingDefaultPool()?.stop();

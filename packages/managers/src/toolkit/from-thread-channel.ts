@@ -93,6 +93,7 @@ export class FromThreadChannel<T> implements AsyncIterable<T> {
     const intake: Intake = new Intake({
       maxSize,
       label: `a channel (maxSize ${maxSize})`,
+      isChannel: true,
       finished: () => !intake.open && intake.count <= 0,
     });
     endsOf.set(self, { intake, timeoutMs });

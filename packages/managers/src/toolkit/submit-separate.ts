@@ -1,6 +1,6 @@
 /** Runs one task in a new thread that ends with it. */
 import { MessageChannel } from "node:worker_threads";
-import { type TaskCall, TaskFuture } from "@duck-ts/runtime";
+import { type TaskCall, TaskFuture, TaskTimeoutError } from "@duck-ts/runtime";
 import {
   currentThread,
   type EncodedTask,
@@ -55,6 +55,10 @@ export function submitSeparate<R>(
   const future: TaskFuture<unknown> = detach
     ? DetachedFuture.open(settings, call as TaskCall<unknown>, caller)
     : TaskFuture.open(settings, call as TaskCall<unknown>, caller);
+  if (options.timeoutMs === 0) {
+    future.fail(new TaskTimeoutError(0));
+    return future as TaskFuture<R>;
+  }
   let encoded: EncodedTask | undefined;
   try {
     encoded = encodeTask(future, options.transfer);

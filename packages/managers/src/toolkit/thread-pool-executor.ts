@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import type { Task, TaskCall, TaskFuture } from "@duck-ts/runtime";
-import { threadWide } from "@duck-ts/runtime/internal";
+import { registerSpecialKind, threadWide } from "@duck-ts/runtime/internal";
 import * as board from "../board.ts";
 import { ManagerNotRunning } from "../errors.ts";
 import type { StopOptions, SubmitOptions } from "../options.ts";
@@ -115,4 +115,16 @@ Object.defineProperty(ThreadPoolExecutor.prototype, inspect.custom, {
   value(this: ThreadPoolExecutor): string {
     return this.toString();
   },
+});
+
+registerSpecialKind({
+  tag: "executor",
+  is: (value) => value instanceof ThreadPoolExecutor,
+  encode: () => undefined,
+  decode: () => undefined,
+  refuses: () => ({
+    found: "a ThreadPoolExecutor",
+    advice:
+      "It is its thread's own. Pass its manager (executor.manager), or look up a pool that threads share with getOrCreateThreadManager(id).",
+  }),
 });

@@ -104,6 +104,25 @@ describe("a ThreadPoolExecutor", () => {
   });
 });
 
+test("an executor or a signal among a task's arguments is refused, with its path and what to do instead", async () => {
+  // Told as it happened: structured clone makes {} of both, and the task found out.
+  const executor = new ThreadPoolExecutor(1);
+  onTestFinished(async () => void (await executor.shutdown()));
+  const echo = bodies.echo.pooled.with({ executor, ...quiet });
+  expect(await failure(echo({ with: [executor] }))).toMatchObject({
+    code: "DUCK_DATA_NOT_CLONEABLE",
+    path: "args[0].with[0]",
+    found: "a ThreadPoolExecutor",
+    message: expect.stringMatching(/Pass its manager \(executor\.manager\)/),
+  });
+  expect(await failure(echo(new AbortController().signal))).toMatchObject({
+    code: "DUCK_DATA_NOT_CLONEABLE",
+    path: "args[0]",
+    message: expect.stringMatching(/options\.signal .* taskSignal\(\)/),
+  });
+  expect(await echo(executor.manager)).toBe(executor.manager);
+});
+
 describe("an entrypoint", () => {
   test("sets the size of the current pool for what runs inside it, nested calls too, and leaves no thread", async () => {
     const { stdout } = await runScript("entrypoint.mjs");
@@ -132,6 +151,36 @@ describe("an entrypoint", () => {
     expect(made[1]).toBe(1);
     await expect(numbers.next()).rejects.toThrow(/its entrypoint closes, and nobody read it/);
     expect(await numbers.next()).toEqual({ done: true, value: undefined });
+  });
+
+  test("does not wait for a thread that waits for room in a channel which nobody reads: its put() throws", async () => {
+    // The story: put() blocked until the pool's ten seconds were over, and its thread was then terminated.
+    const { entrypoint, ChannelClosed, FromThreadChannel } = await import("@duck-ts/managers");
+    const executor = new ThreadPoolExecutor(1);
+    onTestFinished(async () => void (await executor.shutdown()));
+    const [unread, others] = [
+      new FromThreadChannel<[unknown, number]>({ maxSize: 2 }),
+      new FromThreadChannel<[unknown, number]>({ maxSize: 2 }),
+    ];
+    const app = entrypoint({ poolSize: 1 });
+    const producer = bodies.puts.pooled.with(quiet)(unread, "here", 5);
+    const elsewhere = bodies.puts.pooled.with({ executor })(others, "elsewhere", 5);
+    expect([await unread.get(), await others.get()]).toEqual([
+      ["here", 0],
+      ["elsewhere", 0],
+    ]);
+    await within(app.close(), "the end of the entrypoint", 7_000);
+    expect(await failure(producer)).toBeInstanceOf(ChannelClosed);
+    // What is in it can still be taken, and a channel of another pool's threads is left alone.
+    expect([await unread.get(), await unread.get()]).toEqual([
+      ["here", 1],
+      ["here", 2],
+    ]);
+    expect(await failure(unread.get())).toBeInstanceOf(ChannelClosed);
+    expect(others.closed).toBe(false);
+    for (let i = 1; i < 5; i++) expect(await others.get()).toEqual(["elsewhere", i]);
+    expect(await elsewhere).toBe(5);
+    others.close();
   });
 
   test("refuses a size that is none", async () => {

@@ -14,7 +14,7 @@ export interface CloneContext {
 
 /** What a search found. `exhausted`: it gave up, since the value is too large to look through. */
 export interface Search {
-  readonly culprit: { readonly path: string; readonly found: string } | undefined;
+  readonly culprit: { readonly path: string; readonly found: string; readonly advice?: string } | undefined;
   readonly exhausted: boolean;
   readonly depth: number;
 }
@@ -44,7 +44,10 @@ export function explainNotCloneable(value: unknown, root: string, context: Clone
   const options = context.cause === undefined ? undefined : { cause: context.cause };
   try {
     const { culprit, depth } = findNotCloneable(value, root, context.transfer ?? [], () => true);
-    if (culprit !== undefined) return new DataNotCloneableError(culprit.path, culprit.found, options);
+    if (culprit !== undefined) {
+      const { path, found, advice } = culprit;
+      return new DataNotCloneableError(path, found, advice === undefined ? options : { ...options, advice });
+    }
     if (context.cause instanceof DataNotCloneableError) return context.cause;
     if (depth > suspiciousDepth)
       return new DataNotCloneableError(root, `a value nested ${depth + 1} levels deep`, options);
@@ -75,7 +78,11 @@ export function findNotCloneable(
     if (!isReference(step.value) || transferred.has(step.value) || seen.has(step.value)) continue;
     seen.add(step.value);
     const what = classifySafely(step.value);
-    if (typeof what === "object" && claimed(what.tag)) continue;
+    if (typeof what === "object") {
+      if (what.refuses !== undefined)
+        return { culprit: { path: pathOf(step), ...what.refuses(step.value) }, exhausted: false, depth };
+      if (claimed(what.tag)) continue;
+    }
     const name = nameUncloneable(step.value, provenPrototypes);
     if (name !== undefined) return { culprit: { path: pathOf(step), found: name }, exhausted: false, depth };
     const children: Step[] = [];

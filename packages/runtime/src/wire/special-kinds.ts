@@ -27,6 +27,15 @@ export interface SpecialKind {
    * `decode` then makes a hollow value without looking into the payload's references, and `fill` completes it.
    */
   fill?(made: unknown, payload: unknown): void;
+  /** For kinds that never cross, as structured clone would make `{}` of them: what to say. Nothing is encoded then. */
+  refuses?(value: object): Refusal;
+}
+
+interface Refusal {
+  /** `an AbortSignal`. */
+  readonly found: string;
+  /** What to do instead: whole sentences. */
+  readonly advice: string;
 }
 
 /** One special value on the wire: its payload, and every place of the posted value where it belongs. */

@@ -25,7 +25,7 @@ class Draft implements SpecialSlot {
   }
 }
 
-/** `undefined` if a function stands in the way that structured clone is going to refuse. */
+/** `undefined` if something stands in the way that cannot cross: a function, or of a kind that is refused. */
 export function takeOutSpecials(root: object, transfer: Transferable[]): Encoded | undefined {
   const nodes = new Map<object, Node>();
   const drafts = new Map<object, Draft>();
@@ -42,7 +42,9 @@ export function takeOutSpecials(root: object, transfer: Transferable[]): Encoded
     }
     if (nodes.has(next) || drafts.has(next)) continue;
     const what = classify(next);
-    if (typeof what === "object") {
+    if (typeof what === "object" && what.refuses !== undefined) {
+      if (!transfer.includes(next as Transferable)) return undefined;
+    } else if (typeof what === "object") {
       const draft = new Draft(what.tag, what.encode(next, transfer));
       drafts.set(next, draft);
       stack.push(draft);

@@ -8,12 +8,14 @@
 import type { Transferable } from "node:worker_threads";
 import { explainNotCloneable } from "./clone-path.ts";
 import { errorKind } from "./error-kind.ts";
+import { emptiedKinds } from "./refused-kinds.ts";
 import { type Encoded, kindByTag, registerSpecialKind, type SpecialSlot } from "./special-kinds.ts";
 import { takeOutSpecials } from "./take-out-specials.ts";
 import { holdsSpecial, isReference } from "./value-shape.ts";
 
 export { type Encoded, registerSpecialKind, type SpecialKind, type SpecialSlot } from "./special-kinds.ts";
 
+registerSpecialKind(emptiedKinds);
 registerSpecialKind(errorKind);
 registerSpecialKind({
   tag: "Map",

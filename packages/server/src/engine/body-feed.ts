@@ -55,6 +55,15 @@ export class BodyFeed {
     stream?.resume();
   }
 
+  /** The rest will not be waited for: its handler hears so where it reads on. */
+  giveUp(): void {
+    if (this.#done) return;
+    this.#flush();
+    this.stop();
+    const error = "The body did not come in time.";
+    this.#link.post({ type: "body-end", slot: this.#request.slot, error, late: true });
+  }
+
   readonly #onData = (chunk: Buffer): void => {
     if (this.#done) return;
     this.#bytes += chunk.byteLength;

@@ -7,7 +7,7 @@ import type { WorkerLink } from "./worker-link.ts";
 export class Custody {
   /** With workers, settled or not. */
   active = 0;
-  /** Of them, those whose clients had their 504 and whose handlers go on regardless. */
+  /** Of them, those that nobody waits for, and whose handlers go on regardless. */
   abandoned = 0;
   takenBack = 0;
   rerun = 0;
@@ -52,6 +52,12 @@ export class Custody {
   /** Tells a worker that nobody waits for this request any more. */
   callOff(request: InFlight, reason: AbortReason): void {
     request.worker?.post({ type: "abort", slot: request.slot, reason });
+  }
+
+  /** It has had its time: from here on nobody waits for its handler. */
+  abandon(request: InFlight): void {
+    request.abandoned = true;
+    this.abandoned++;
   }
 
   /** The worker is done with a slot. */

@@ -11,7 +11,7 @@ import type { InFlight, Outcome } from "./in-flight.ts";
 import { place, type RequestLoad } from "./placement.ts";
 import { RequestQueue } from "./queue.ts";
 import type { CostClass } from "./route-cost.ts";
-import { SENT } from "./slots.ts";
+import { AWAITING, SENT } from "./slots.ts";
 import type { FromWorker, ToWorker } from "./wire.ts";
 import type { WorkerLink } from "./worker-link.ts";
 import { WorkerMessages } from "./worker-messages.ts";
@@ -183,9 +183,22 @@ export class Dispatcher {
   /** The deadline of a request that a worker has begun: the client gets its 504, the handler is told. */
   timeOut(request: InFlight, abort: boolean): void {
     if (abort) this.#custody.callOff(request, "timeout");
-    request.abandoned = true;
-    this.#custody.abandoned++;
+    this.#custody.abandon(request);
     this.#answers.timeOut(request);
+  }
+
+  /** What does not get on, as `isStuck` has it, shall hold the shutdown no longer: its handler is told, its client cut. */
+  giveUp(links: Iterable<WorkerLink>, isStuck: (request: InFlight) => boolean): void {
+    for (const link of links) {
+      for (const [slot, request] of [...link.requests].entries()) {
+        // Whoever holds the thread is at work.
+        if (link.blocked || link.slots.state(slot) !== AWAITING) continue;
+        if (request === undefined || request.abandoned || !isStuck(request)) continue;
+        this.#custody.abandon(request);
+        if (request.stage === "streaming") this.#custody.callOff(request, "given-up");
+        this.#answers.fail(request, 503, "The server is shutting down.", "draining");
+      }
+    }
   }
 
   /** Answers what has waited too long for a thread. */

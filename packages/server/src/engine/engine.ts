@@ -207,6 +207,31 @@ export class Engine {
     );
   }
 
+  /**
+   * Remembers how far streamed answers have come. The function that it gives ends the wait for those that have not got on
+   * since, though their clients take what there is, and for handlers whose clients have gone.
+   */
+  watchProgress(): () => void {
+    const before = new Map<InFlight, number>();
+    for (const { generation } of this.#versions()) {
+      for (const link of generation.workers) {
+        for (const request of link.requests) if (request?.stage === "streaming") before.set(request, request.pieces);
+      }
+    }
+    for (const { mainHost } of this.#versions()) mainHost?.streams((request) => before.set(request, request.pieces));
+    const isStuck = (request: InFlight): boolean => {
+      if (request.stage === "settled") return true;
+      if (request.stage !== "streaming" || request.socket !== null) return false;
+      return !request.stalled && request.piecesWaiting === 0 && before.get(request) === request.pieces;
+    };
+    return () => {
+      for (const { generation, mainHost } of this.#versions()) {
+        generation.giveUp(isStuck);
+        mainHost?.giveUp(isStuck);
+      }
+    };
+  }
+
   /** Ends all workers. Resolves to how many had to be terminated. */
   async close(timeoutMs: number): Promise<number> {
     this.#draining = true;

@@ -6,7 +6,7 @@ import { RouteTableMismatchError, WorkerStartError } from "../errors.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { GenerationOptions } from "./generation-options.ts";
 import type { HostedPool, HostedWorker, WorkerExit } from "./host-pool.ts";
-import type { MainRoute, Outcome } from "./in-flight.ts";
+import type { InFlight, MainRoute, Outcome } from "./in-flight.ts";
 import { mainRoutes } from "./main-routes.ts";
 import { Removals } from "./removals.ts";
 import { type RouteInfo, sameRoutes } from "./route-info.ts";
@@ -155,6 +155,12 @@ export class Generation {
       this.#idle.push(resolve);
       this.#checkIdle();
     });
+  }
+
+  /** Waits no longer for what does not get on. */
+  giveUp(isStuck: (request: InFlight) => boolean): void {
+    this.dispatcher.giveUp(this.workers, isStuck);
+    this.#checkIdle();
   }
 
   /** Ends everything that is left: whoever is idle is let go of in good order, the others are terminated. */

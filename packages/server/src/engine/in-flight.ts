@@ -97,7 +97,7 @@ export class InFlight {
   graceUntil: number = Number.POSITIVE_INFINITY;
   /** Counts under its route's `maxConcurrent`. */
   admitted = false;
-  /** Its client had the 504; the handler goes on. */
+  /** Nobody waits for it any more, as it has had its time; the handler goes on. */
   abandoned = false;
   /** How often it was begun and lost. */
   attempts = 0;
@@ -106,7 +106,9 @@ export class InFlight {
   charge: "expected" | "exclusive" | "awaiting" = "expected";
   /** Its cost has been learnt already, from the notice that it awaits. */
   learnt = false;
-  /** Pieces of the answer taken and not yet credited. */
+  /** Pieces of the answer that have come. */
+  pieces = 0;
+  /** Of them, taken and not yet credited. */
   owed = 0;
   stalled = false;
   /** Pieces of the answer that are on main and wait for their turn to be written. */

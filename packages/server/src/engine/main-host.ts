@@ -22,6 +22,8 @@ export class MainHost {
   readonly #waiting = new Map<InFlight, NodeJS.Timeout>();
   readonly #onIdle: (() => void)[] = [];
   #running = 0;
+  /** Of them, those that nobody waits for any more. */
+  #abandoned = 0;
   #lettingIn = false;
   #host!: RequestHost;
 
@@ -117,7 +119,37 @@ export class MainHost {
 
   /** Resolves when it has nothing to do any more. */
   async drained(): Promise<void> {
-    if (this.#running > 0 || this.#waiting.size > 0) await new Promise<void>((resolve) => this.#onIdle.push(resolve));
+    if (!this.#isIdle) await new Promise<void>((resolve) => this.#onIdle.push(resolve));
+  }
+
+  get #isIdle(): boolean {
+    return this.#running === this.#abandoned && this.#waiting.size === 0;
+  }
+
+  #tellIdle(): void {
+    if (this.#isIdle) for (const told of this.#onIdle.splice(0)) told();
+  }
+
+  /** Hands every answer to `each` that is being streamed. */
+  streams(each: (request: InFlight) => void): void {
+    for (const request of this.#requests) if (request?.stage === "streaming") each(request);
+  }
+
+  /** Waits no longer for what does not get on. */
+  giveUp(isStuck: (request: InFlight) => boolean): void {
+    for (const request of [...this.#requests]) {
+      if (request === undefined || request.abandoned || !isStuck(request)) continue;
+      this.#abandon(request);
+      if (request.stage !== "streaming") continue;
+      this.#answers.fail(request, 503, "The server is shutting down.", "draining");
+      this.#host.receive({ type: "abort", slot: request.slot, reason: "given-up" });
+    }
+    this.#tellIdle();
+  }
+
+  #abandon(request: InFlight): void {
+    request.abandoned = true;
+    this.#abandoned++;
   }
 
   /** Gives up what is left: its clients are answered or cut, and no timer of it runs on. */
@@ -132,9 +164,11 @@ export class MainHost {
 
   /** What holds main cannot be stopped; what only awaits is told, and its client has its 504. */
   #late(request: InFlight): void {
-    if (request.stage !== "sent") return;
+    if (request.stage === "streaming") return;
+    this.#abandon(request);
     this.#host.receive({ type: "abort", slot: request.slot, reason: "timeout" });
     this.#answers.timeOut(request);
+    this.#tellIdle();
   }
 
   #receive(message: FromWorker): void {
@@ -153,8 +187,13 @@ export class MainHost {
       case "stream-chunk": {
         const request = this.#requests[message.slot];
         if (request?.stage !== "streaming") return;
-        const credit = (): void => this.#host.receive({ type: "credit", slot: message.slot, chunks: 1 });
+        request.pieces++;
+        const credit = (): void => {
+          request.stalled = false;
+          this.#host.receive({ type: "credit", slot: message.slot, chunks: 1 });
+        };
         if (request.sink.write(message.chunk, credit)) credit();
+        else request.stalled = true;
         return;
       }
       case "stream-end": {
@@ -193,6 +232,7 @@ export class MainHost {
     this.#free.push(slot);
     request.route.running--;
     this.#running--;
+    if (request.abandoned) this.#abandoned--;
     return request;
   }
 
@@ -207,6 +247,6 @@ export class MainHost {
       if (this.#leaveQueue(next)) this.#run(next);
     }
     this.#lettingIn = false;
-    if (this.#running === 0 && this.#waiting.size === 0) for (const told of this.#onIdle.splice(0)) told();
+    this.#tellIdle();
   }
 }

@@ -110,7 +110,7 @@ export class Watchdog {
     for (let slot = 0; slot < link.high && link.state !== "dead"; slot++) {
       const request = link.requests[slot];
       if (request === undefined) continue;
-      if (request.stage === "sent" && now >= request.deadline) this.#late(link, slot, request, now);
+      if (isOpen(request) && now >= request.deadline) this.#late(link, slot, request, now);
       else if (now >= request.graceUntil) this.#unheeding(link, request);
     }
     this.#heldTooLong(link, now);
@@ -163,7 +163,7 @@ export class Watchdog {
     else this.#dispatcher.pump();
   }
 
-  /** A request that has not begun to answer is past its deadline. */
+  /** A request that has not begun to answer is past its deadline; its client may have gone before that. */
   #late(link: WorkerLink, slot: number, request: InFlight, now: number): void {
     const state = link.slots.state(slot);
     if (state === SENT) {
@@ -208,6 +208,11 @@ export class Watchdog {
     if (never) this.#actions.sideline(link);
     else this.#actions.kill(link, undefined, "timeout");
   }
+}
+
+/** Is its handler the one who has yet to answer? */
+function isOpen({ stage, abandoned }: InFlight): boolean {
+  return stage === "sent" || (stage === "settled" && !abandoned);
 }
 
 /** Whether one of its requests may want something before the next calm look but one. */

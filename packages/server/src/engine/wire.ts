@@ -8,7 +8,7 @@ import type { LogWireMessage } from "../logs/wire.ts";
 import type { RouteInfo } from "./route-info.ts";
 
 /** Why a request is called off. */
-export type AbortReason = "client-gone" | "timeout" | "shutdown";
+export type AbortReason = "client-gone" | "timeout" | "shutdown" | "given-up";
 
 /** From main to a worker. */
 export type ToWorker =
@@ -16,13 +16,13 @@ export type ToWorker =
   | { readonly type: "requests"; readonly batch: readonly unknown[] }
   /**
    * The request's `ctx.signal` shall abort; a stream's generator shall end. With "shutdown" only event streams, which would
-   * not end by themselves; whatever else runs is finished.
+   * not end by themselves; whatever else runs is finished. "given-up" comes later, to what does not get on.
    */
   | { readonly type: "abort"; readonly slot: number; readonly reason: AbortReason }
   /** A piece of a streamed request body. */
   | { readonly type: "body-chunks"; readonly slot: number; readonly chunks: readonly Uint8Array[] }
   /** The body is complete, or (`error`) never will be. */
-  | { readonly type: "body-end"; readonly slot: number; readonly error: string | null }
+  | { readonly type: "body-end"; readonly slot: number; readonly error: string | null; readonly late?: true }
   /** So many more pieces of the answer may be sent. */
   | { readonly type: "credit"; readonly slot: number; readonly chunks: number }
   /** Is the loop turning? Answered by `pong`. */

@@ -44,6 +44,7 @@ export class WorkerMessages {
       case "stream-chunk": {
         const request = link.requests[message.slot];
         if (request === undefined || request.stage !== "streaming") return;
+        request.pieces++;
         passOn(link, request, message.chunk);
         return;
       }

@@ -2,10 +2,10 @@
  * The clients' sockets, all of them, whoever answers on them: one that takes nothing of what waits for it is cut, and at
  * the end of the server the idle ones are closed so that nothing which was answered is lost with them.
  */
-import { Server } from "node:http";
+import { Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { errorAnswer } from "./hygiene.ts";
-import { owesNothing } from "./owed-answers.ts";
+import { lastAnswer, owesNothing } from "./owed-answers.ts";
 
 /** A client that does not close its side, once it has been told that nothing more comes, is cut after so long. */
 const PARTING_MS = 250;
@@ -21,7 +21,7 @@ export class ClientSockets {
   readonly #open = new Set<Socket>();
   /** Those for whom something waits; Node's own timer of the socket runs for them. */
   readonly #waiting = new Set<Socket>();
-  readonly #stallMs: number;
+  #stallMs: number;
   #sweeper: NodeJS.Timeout | undefined;
 
   constructor(server: Server, encrypted: boolean, options: ClientSocketsOptions) {
@@ -54,9 +54,34 @@ export class ClientSockets {
     const halfway = [...this.#open].filter(
       (socket) => hasParser(socket) && owesNothing(socket) && !idle.includes(socket),
     );
-    for (const socket of idle) socket.end();
-    for (const socket of halfway) socket.end(errorAnswer(503));
-    for (const socket of [...idle, ...halfway]) setTimeout(() => socket.destroy(), PARTING_MS).unref();
+    for (const socket of idle) part(socket);
+    for (const socket of halfway) part(socket, errorAnswer(503));
+    for (const socket of this.#open) {
+      const answer = lastAnswer(socket);
+      if (answer === undefined || owesNothing(socket)) continue;
+      // Its head may have left before the shutdown, and have told the client that the connection is kept.
+      answer.once("finish", () => {
+        if (answer.shouldKeepAlive) part(socket);
+      });
+    }
+  }
+
+  /** From now on a client that takes nothing is cut after so long at most. */
+  hurry(ms: number): void {
+    if (this.#stallMs !== 0 && this.#stallMs <= ms) return;
+    for (const socket of this.#waiting) if (socket.timeout === this.#stallMs) socket.setTimeout(ms);
+    this.#stallMs = ms;
+    clearInterval(this.#sweeper);
+    this.#sweeper = setInterval(this.#sweep, Math.max(10, Math.min(1000, ms / 8))).unref();
+    this.#server.once("close", () => clearInterval(this.#sweeper));
+  }
+
+  /** Those whose last request has not come whole, with the answer that it will get. */
+  *uploads(): Generator<readonly [Socket, ServerResponse]> {
+    for (const socket of this.#open) {
+      const answer = hasParser(socket) ? lastAnswer(socket) : undefined;
+      if (answer !== undefined && !answer.req.complete && !answer.destroyed) yield [socket, answer];
+    }
   }
 
   /** Cuts all there are, those too that Node's server has let go of: WebSockets, refused upgrades. */
@@ -82,7 +107,8 @@ export class ClientSockets {
     } finally {
       for (const socket of this.#open) Reflect.deleteProperty(socket, "destroy");
     }
-    return idle;
+    // It also counts those whose answer has been written and has not left yet.
+    return idle.filter(owesNothing);
   }
 
   /** Node's timer of a socket starts anew whenever some of what waits has left; at its end the socket is destroyed. */
@@ -98,6 +124,13 @@ export class ClientSockets {
       } else if (this.#waiting.delete(socket) && socket.timeout === this.#stallMs) socket.setTimeout(0);
     }
   };
+}
+
+/** Nothing more comes from our side; a client that does not close its own is cut. */
+function part(socket: Socket, lastWords?: string | Buffer): void {
+  if (lastWords === undefined) socket.end();
+  else socket.end(lastWords);
+  setTimeout(() => socket.destroy(), PARTING_MS).unref();
 }
 
 /** Does Node read HTTP/1.1 from it? Of a WebSocket, or of HTTP/2, it does not. */

@@ -12,11 +12,16 @@ import type { Engine } from "../engine/engine.ts";
 import type { ClientSockets } from "./client-sockets.ts";
 import type { CloseReport } from "./create-server.ts";
 import type { NodeServer } from "./node-server.ts";
+import { endStalled } from "./stalled-clients.ts";
 
 /** How long after the start of the shutdown a kept connection may still bring a request. */
 const GRACE_MS = 250;
 /** The same, after the last answer. */
 const LINGER_MS = 100;
+/** The part of the shutdown for which a client may do nothing: neither send on nor take what waits for it. */
+const STALL_PART = 4;
+/** After that part of it nobody waits any longer for answers that have not got on since it began. */
+const STUCK_PART = 3 / 4;
 
 export async function closeServer(options: {
   readonly engine: Engine;
@@ -33,10 +38,16 @@ export async function closeServer(options: {
   const drained = engine.drained();
   listener.goAway();
   const closed = stopAccepting(server);
+  const stallMs = timeoutMs / STALL_PART;
+  sockets.hurry(stallMs);
+  const relax = endStalled({ ms: stallMs, uploads: () => sockets.uploads(), streams: () => listener.streams() });
+  const giveUp = engine.watchProgress();
+  if (!(await before(begun + timeoutMs * STUCK_PART, drained))) giveUp();
   const finished = await before(until, drained);
   await before(Math.max(begun + GRACE_MS, performance.now() + LINGER_MS), closed);
   sockets.closeIdle();
   const quiet = finished && (await before(until, closed));
+  relax();
   const terminated = await engine.close(Math.max(0, until - performance.now()));
   listener.closeAll();
   sockets.closeAll();

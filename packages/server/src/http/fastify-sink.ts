@@ -4,8 +4,11 @@ import type { FastifyReply } from "fastify";
 import type { ContentType } from "../app/encode-reply.ts";
 import type { ReplySink } from "../engine/in-flight.ts";
 import { bodyBehind, responseHeaders } from "./header-lines.ts";
-import { breakOff, isHttp2 } from "./http2-request.ts";
+import { breakOff } from "./http2-request.ts";
 import type { ServerPhase } from "./server-phase.ts";
+
+/** Until the next look whether what is to come before the end has been taken. */
+const LOOK_AGAIN_MS = 10;
 
 export class FastifySink implements ReplySink {
   readonly #reply: FastifyReply;
@@ -68,8 +71,15 @@ export class FastifySink implements ReplySink {
 
   destroy(): void {
     const { raw } = this.#reply;
-    if (this.#stream === undefined || isHttp2(raw.req)) breakOff(raw);
-    this.#stream?.destroy(new Error("The answer broke off"));
+    const stream = this.#stream;
+    const cut = (): void => {
+      if (raw.destroyed || stream === undefined || stream.destroyed) return;
+      // No event says that the hooks have taken it all, whichever way they read.
+      if (stream.readableLength > 0) setTimeout(cut, LOOK_AGAIN_MS);
+      else breakOff(raw, () => stream.destroy(new Error("The answer broke off")));
+    };
+    if (stream === undefined) raw.destroy();
+    else cut();
   }
 
   #head(status: number, contentType: ContentType, headers: string | null): void {

@@ -45,11 +45,32 @@ export function endAfterAnswer(request: IncomingMessage, response: ServerRespons
   stream.once("finish", () => stream.close(constants.NGHTTP2_NO_ERROR));
 }
 
-/** Breaks an answer off, so that it does not look complete. */
-export function breakOff(response: ServerResponse): void {
-  if (isHttp2(response.req)) streamOf(response).close(constants.NGHTTP2_INTERNAL_ERROR);
-  else response.destroy();
+/** Breaks an answer off, so that it does not look complete; behind what has been written, which its client shall have. */
+export function breakOff(response: ServerResponse, then: () => void = () => undefined): void {
+  if (!isHttp2(response.req)) {
+    // Nothing, which is no piece of the answer: it has left when all before it has, or when nobody takes it any more.
+    response.write("", () => {
+      response.destroy();
+      then();
+    });
+    return;
+  }
+  // Here that would be the wrong way: where it is the last of several pieces Node takes them all for sent, their memory is
+  // used again, and the client reads what stands there then.
+  const stream = streamOf(response);
+  const look = (): void => {
+    if (!stream.destroyed && stream.writableLength > 0) {
+      setTimeout(look, LOOK_AGAIN_MS);
+      return;
+    }
+    stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    then();
+  };
+  look();
 }
+
+/** Until the next look whether what stands before the end has left. */
+const LOOK_AGAIN_MS = 10;
 
 /** Cuts a client that takes not one byte of its answer for so long; 0 lets it be. HTTP/2 only: else its socket tells. */
 export function cutWhenStalled(response: ServerResponse, ms: number): void {

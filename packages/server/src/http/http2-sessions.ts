@@ -17,6 +17,8 @@ export interface SessionSettings {
 export interface SessionServer {
   readonly server: Server;
   goAway(): void;
+  /** Open now. */
+  streams(): Iterable<ServerHttp2Stream>;
 }
 
 export function watchSessions(
@@ -34,6 +36,11 @@ export function watchSessions(
   Object.assign(server, { requestTimeout, headersTimeout, keepAliveTimeout, connectionsCheckingInterval });
   Object.assign(server, { requireHostHeader: true });
   const sessions = new Set<ServerHttp2Session>();
+  const streams = new Set<ServerHttp2Stream>();
+  server.on("stream", (stream: ServerHttp2Stream) => {
+    streams.add(stream);
+    stream.once("close", () => streams.delete(stream));
+  });
   let leaving = false;
   server.on("session", (session: ServerHttp2Session) => {
     sessions.add(session);
@@ -49,6 +56,7 @@ export function watchSessions(
       leaving = true;
       for (const session of sessions) session.close();
     },
+    streams: () => streams,
   };
 }
 

@@ -6,6 +6,7 @@ import {
   type Server,
   type ServerResponse,
 } from "node:http";
+import type { ServerHttp2Stream } from "node:http2";
 import { createServer as createHttpsServer } from "node:https";
 import type { Socket } from "node:net";
 import type { ResolvedConfig, ResolvedHttps } from "../config/types.ts";
@@ -18,6 +19,8 @@ export interface NodeServer {
   readonly server: Server;
   /** From now on connections end with what they have: HTTP/2 clients are told to open no more streams. */
   goAway(): void;
+  /** HTTP/2's, open now. */
+  streams(): Iterable<ServerHttp2Stream>;
   /** Ends all connections. */
   closeAll(): void;
 }
@@ -39,12 +42,14 @@ export function createNodeServer(settings: ResolvedConfig["server"], listener: L
   };
   const secure = https === undefined ? {} : { ...tls(https), handshakeTimeout: headersTimeoutMs || 120_000 };
   let goAway = (): void => undefined;
+  let streams = (): Iterable<ServerHttp2Stream> => [];
   if (https === undefined) server = createHttpServer(options, listener);
   else if (!http2) server = createHttpsServer({ ...options, ...secure }, listener) as unknown as Server;
   else {
     const sessions = watchSessions({ ...options, ...secure, keepAliveTimeoutMs, headersTimeoutMs }, listener);
     server = sessions.server;
     goAway = () => sessions.goAway();
+    streams = () => sessions.streams();
   }
   const made = server;
   made.maxHeadersCount = 0;
@@ -59,6 +64,7 @@ export function createNodeServer(settings: ResolvedConfig["server"], listener: L
   return {
     server: made,
     goAway,
+    streams: () => streams(),
     closeAll(): void {
       // Node's own knows HTTP/1.1 only.
       for (const socket of sockets) socket.destroy();

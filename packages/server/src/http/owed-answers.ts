@@ -53,3 +53,8 @@ export function owesNothing(socket: Duplex): boolean {
   const last = (socket as KnownSocket)[LAST];
   return last === undefined || (last.req.complete && (last.writableFinished || last.destroyed));
 }
+
+/** The answer to the last request whose head has come. */
+export function lastAnswer(socket: Duplex): ServerResponse | undefined {
+  return (socket as KnownSocket)[LAST];
+}

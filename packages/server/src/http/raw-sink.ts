@@ -84,7 +84,9 @@ export class RawSink implements ReplySink {
   }
 
   destroy(): void {
+    if (this.#response.destroyed) return;
     breakOff(this.#response);
+    this.#watch();
   }
 
   /** A client that takes not one byte for so long is cut. */

@@ -22,6 +22,7 @@ import {
 import { whyRefused } from "./hygiene.ts";
 import { lingerAfter } from "./owed-answers.ts";
 import type { ServerPhase } from "./server-phase.ts";
+import { expectBody } from "./stalled-clients.ts";
 
 /** Ids that are taken over from `x-request-id`. */
 const WELL_FORMED_ID = /^[\w.:@/+=-]{1,128}$/;
@@ -113,9 +114,19 @@ export class RequestGate implements ServerPhase {
       collecting = false;
     });
     if (streams) {
-      this.#submit(request, route, sink, arrivedAt, STREAMED_BODY);
+      const inFlight = this.#submit(request, route, sink, arrivedAt, STREAMED_BODY);
+      expectBody(request, () => {
+        endAfterAnswer(request, response);
+        inFlight.feed?.giveUp();
+      });
       return;
     }
+    expectBody(request, () => {
+      if (!collecting) return;
+      collecting = false;
+      endAfterAnswer(request, response);
+      this.refuse(request, route, sink, arrivedAt, 503, "The server is shutting down.", "retry-after\n1");
+    });
     collectBody(request, limit, (body: Collected) => {
       if (!collecting) return;
       collecting = false;
@@ -135,9 +146,10 @@ export class RequestGate implements ServerPhase {
     sink: ReplySink,
     arrivedAt: number,
     body: Uint8Array | typeof STREAMED_BODY | null,
-  ): void {
+  ): InFlight {
     const inFlight = this.make(request, route, sink, arrivedAt, body);
     this.#engine.submit(inFlight);
+    return inFlight;
   }
 
   /** A request as the engine holds it. */

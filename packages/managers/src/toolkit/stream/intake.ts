@@ -24,6 +24,7 @@ export interface Waiter {
 export type IntakeOptions = {
   readonly maxSize: number;
   readonly label: string;
+  readonly isChannel?: true;
   /** Whether nothing more will come. */
   readonly finished: () => boolean;
 };
@@ -64,6 +65,10 @@ export class Intake implements StreamNews {
     return this.#options.label;
   }
 
+  get isChannel(): boolean {
+    return this.#options.isChannel === true;
+  }
+
   get maxSize(): number {
     return this.#options.maxSize;
   }
@@ -76,6 +81,10 @@ export class Intake implements StreamNews {
   /** How many items were taken when a producer came to wait for room, if nobody waits for the next item. */
   stuckAfter(): number | undefined {
     return this.#waiters.size === 0 && Atomics.load(this.words, BLOCKED) > 0 ? this.#taken : undefined;
+  }
+
+  stuckThreads(): readonly number[] {
+    return this.#inlets.filter((inlet) => inlet.waits).map((inlet) => inlet.thread);
   }
 
   /** What a thread needs to produce for this stream. From now on the supervisor watches over it. */

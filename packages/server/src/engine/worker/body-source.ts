@@ -54,10 +54,11 @@ export class BodySource {
     for (const chunk of chunks) this.#queue.push(chunk);
     this.#wake();
   }
-  end(error: string | null): void {
+  /** @param late the client took too long for it: where its handler does not catch that, the answer is a 408. */
+  end(error: string | null, late = false): void {
     if (this.#ended) return;
     this.#ended = true;
-    if (error !== null) this.#error = new Error(error);
+    if (error !== null) this.#error = late ? new HttpError(408, error) : new Error(error);
     this.#wake();
   }
 

@@ -148,7 +148,6 @@ export class RequestContext implements Context<string, RouteOptions> {
   }
   /** Is it only the news that the client has gone, or the time is over, passed on? Then the access line says it all. */
   isNews(error: unknown): boolean {
-    if (this.#aborted === undefined) return false;
     const own = [this.#aborted, this.source?.error];
     for (let at = error, deep = 0; at instanceof Error && deep < 5; at = at.cause, deep++)
       if (own.includes(at)) return true;
@@ -213,6 +212,7 @@ const NO_REQUEST: ReadonlySet<string> = new Set(["TRACE", "CONNECT", "TRACK"]);
 const ABORTED = {
   "client-gone": "The client has gone away",
   shutdown: "The server is shutting down",
+  "given-up": "The server is shutting down",
 } as const;
 
 /** Lower-case names; repeated ones joined, cookies by "; " as RFC 9113 8.2.3 has it. */

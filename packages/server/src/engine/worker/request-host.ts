@@ -67,7 +67,7 @@ export class RequestHost {
         this.#open.get(message.slot)?.source?.push(message.chunks);
         return;
       case "body-end":
-        this.#open.get(message.slot)?.source?.end(message.error);
+        this.#open.get(message.slot)?.source?.end(message.error, message.late);
         return;
       case "credit":
         this.#pumps.get(message.slot)?.credit(message.chunks);

@@ -106,6 +106,8 @@ export class StreamPump {
         throw error;
       }
       this.#return();
+      // What came before it has been yielded, and its client shall have it.
+      if (!this.#cancelled) await this.#flush();
       this.#end(error);
     }
   }
