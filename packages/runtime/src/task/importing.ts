@@ -28,7 +28,7 @@ export async function importForTasks(url: string): Promise<Readonly<Record<strin
   const taskImport: TaskImport = { url, underWay: true };
   const namespace = await current.run(
     taskImport,
-    () => import(/* @vite-ignore */ url) as Promise<Readonly<Record<string, unknown>>>,
+    () => import(/* @vite-ignore */ /* webpackIgnore: true */ url) as Promise<Readonly<Record<string, unknown>>>,
   );
   // A module without exports is a script. What it began and did not await (`main()`, a timer) is the script's work
   // too, and not to be done once more in each worker, so its async context stays marked; likewise after a throw.

@@ -38,7 +38,7 @@ export async function resolve(specifier, context, nextResolve) {
 export async function treatTypeScriptAsModules(): Promise<void> {
   const { registerHooks } = module as { registerHooks?: (hooks: { load: LoadHook }) => unknown };
   if (registerHooks === undefined) module.register(dataUrl(load + resolve));
-  else registerHooks((await import(/* @vite-ignore */ dataUrl(load))) as { load: LoadHook });
+  else registerHooks((await import(/* @vite-ignore */ /* webpackIgnore: true */ dataUrl(load))) as { load: LoadHook });
 }
 
 function dataUrl(source: string): string {

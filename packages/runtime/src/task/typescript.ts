@@ -45,7 +45,7 @@ async function register(url: string): Promise<void> {
   const specifier = ["tsx", "esm", "api"].join("/");
   let tsx: typeof import("tsx/esm/api");
   try {
-    tsx = await import(/* @vite-ignore */ specifier);
+    tsx = await import(/* @vite-ignore */ /* webpackIgnore: true */ specifier);
   } catch (cause) {
     if ("typescript" in process.features && process.features.typescript) return;
     throw new Error(`${url} is TypeScript, and the package tsx, which runs it, is not installed: npm install tsx.`, {
