@@ -1,5 +1,9 @@
+import { once } from "node:events";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { brotliCompressSync, gzipSync } from "node:zlib";
 import { definePlugin } from "@duck-ts/server";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { fixtures, gate, raw, start, until } from "./support/server.ts";
 
 test.each(["hono-app.ts", "h3-app.ts"])("%s runs on the pool unchanged", async (app) => {
@@ -101,4 +105,48 @@ test("static files at the root come first, and what is no file goes to the app",
   const { at } = await start("hono-app.ts", { plugins: [plugin] });
   expect(await (await fetch(`${at}/hono-app.ts`)).text()).toContain("new Hono()");
   expect(await (await fetch(`${at}/users/7`)).json()).toEqual({ id: "7", q: null });
+});
+
+/** A server that answers every request with these bytes, coded so. */
+async function upstream(coding: string, bytes: Uint8Array): Promise<string> {
+  const server: Server = createServer((_request, response) => {
+    response.writeHead(200, { "content-encoding": coding, "content-length": bytes.byteLength, "x-kept": "yes" });
+    response.end(bytes);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => void server.close());
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+}
+
+test("what fetch() gave is passed on as it is: decoded, so without the coding it came in", async () => {
+  const { at } = await start("passes-on.ts");
+  const text = "duck ".repeat(1000);
+  const coded = { gzip: gzipSync(text), "gzip, br": brotliCompressSync(gzipSync(text)) };
+  for (const [coding, bytes] of Object.entries(coded)) {
+    const from = await upstream(coding, bytes);
+    const passed = await fetch(`${at}/fetched?from=${from}`);
+    expect([passed.headers.get("content-encoding"), passed.headers.get("x-kept")]).toEqual([null, "yes"]);
+    expect(await passed.text()).toBe(text);
+    // Nothing was decoded here, so all of it holds.
+    const head = await fetch(`${at}/fetched?from=${from}&method=HEAD`, { method: "HEAD" });
+    expect(head.headers.get("content-encoding")).toBe(coding);
+  }
+  // A coding that fetch() does not know it leaves as it is.
+  const { port } = await start("passes-on.ts");
+  const from = await upstream("duck", Buffer.from("quack"));
+  const answer = await raw(port, `GET /fetched?from=${from} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`);
+  expect(answer).toMatch(/\r\ncontent-encoding: duck\r\n[\s\S]*\r\n\r\nquack$/);
+});
+
+test("headers of another library's class are sent, of its Response and of a reply()", async () => {
+  const { at } = await start("passes-on.ts");
+  for (const path of ["/foreign", "/foreign-headers"]) {
+    const { headers } = await fetch(at + path);
+    expect([headers.get("content-type"), headers.getSetCookie()]).toEqual([
+      "application/graphql-response+json",
+      ["a=1", "b=2"],
+    ]);
+  }
+  expect((await fetch(`${at}/map`)).headers.get("x-in")).toBe("a map");
 });

@@ -13,7 +13,9 @@ export function headerLines(headers: ReplyHeaders | undefined, cookies: readonly
   if (headers !== undefined && headers !== null) {
     if (typeof headers !== "object") throw new InvalidReplyError(`The headers of a reply() are a ${typeof headers}.`);
     if (headers instanceof Headers) headers.forEach((value, name) => void flat.push(name, value));
-    else if (Array.isArray(headers)) for (const [name, value] of headers as [string, string][]) flat.push(name, value);
+    // Pairs, and the Headers of other libraries too, of which Object.entries() sees nothing.
+    else if (Symbol.iterator in headers)
+      for (const [name, value] of headers as Iterable<[string, string]>) flat.push(name, value);
     else {
       for (const [name, value] of Object.entries(headers)) {
         if (value === undefined) continue;
@@ -51,4 +53,26 @@ export function flatHeaderLines(flat: readonly string[]): string | null {
     out += out === "" ? `${name}\n${value}` : `\n${name}\n${value}`;
   }
   return out === "" ? null : out;
+}
+
+const [major = 0, minor = 0] = (process.versions["undici"] ?? "").split(".").map(Number);
+/** What fetch() decodes by itself, of this Node. */
+const DECODED: ReadonlySet<string> = new Set([
+  "gzip",
+  "x-gzip",
+  "deflate",
+  "br",
+  ...(major > 7 || (major === 7 && minor >= 12) ? ["zstd"] : []),
+]);
+
+/** Header lines of what came by fetch(), without its coding and its coded length where fetch() has decoded the body. */
+export function withoutDecoding(lines: string): string | null {
+  const flat = lines.split("\n");
+  const codings = flat.flatMap((name, i) =>
+    i % 2 === 0 && name === "content-encoding" ? flat[i + 1]?.split(",") : [],
+  );
+  if (codings.length === 0 || !codings.every((coding) => DECODED.has(String(coding).trim().toLowerCase())))
+    return lines;
+  const kept = flat.filter((_, i) => !["content-encoding", "content-length"].includes(flat[i - (i % 2)] as string));
+  return kept.length === 0 ? null : kept.join("\n");
 }

@@ -3,7 +3,7 @@ import { Readable } from "node:stream";
 import { InvalidReplyError } from "../errors.ts";
 import { described } from "./described.ts";
 import { encodeFile, type FileRequest } from "./encode-file.ts";
-import { flatHeaderLines, headerLines, namesIn } from "./encode-headers.ts";
+import { flatHeaderLines, headerLines, namesIn, withoutDecoding } from "./encode-headers.ts";
 import { type FileBody, isFile } from "./file.ts";
 import { isHtml, isReply } from "./reply.ts";
 import type { RouteSchemas } from "./schema.ts";
@@ -198,8 +198,10 @@ async function encodeResponse(response: NodeResponse): Promise<EncodedReply> {
   checkStatus(status);
   // srvx's FastResponse knows its body without a stream around it.
   const fast = typeof response._toNodeResponse === "function" ? response._toNodeResponse() : undefined;
-  const headers = fast === undefined ? headerLines(response.headers) : flatHeaderLines(fast.headers);
   const body: unknown = fast === undefined ? response.body : fast.body;
+  let headers = fast === undefined ? headerLines(response.headers) : flatHeaderLines(fast.headers);
+  // Only what fetch() gave has a url. Its body is decoded already, while its headers tell of how it came.
+  if (fast === undefined && headers !== null && body !== null && response.url) headers = withoutDecoding(headers);
   if (body === null || body === undefined || BODYLESS(status)) {
     if (body instanceof ReadableStream) void body.cancel().catch(() => undefined);
     return { status, contentType: 0, headers, body: null, stream: null };
