@@ -18,3 +18,11 @@ test.each(["runtime", "managers", "server"])("@duck-ts/%s names no type paramete
   const wide = declarations.filter((file) => wideIterables.test(readFileSync(join(dist, file), "utf8")));
   expect(wide).toEqual([]);
 });
+
+test.each(["runtime", "managers", "server"])(
+  "@duck-ts/%s is found by what does not read `exports`: TypeScript's `module: commonjs` with its own resolution, say",
+  (name) => {
+    const { main, types, exports } = require(`@duck-ts/${name}/package.json`);
+    expect({ types, default: main }).toEqual(exports["."]);
+  },
+);
