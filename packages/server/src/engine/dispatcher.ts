@@ -107,7 +107,9 @@ export class Dispatcher {
           return;
         }
         this.#custody.callOff(request, "client-gone");
-        this.#answers.settle(request, 499, "client-gone");
+        if (request.stage === "streaming" && request.sink.complete === true)
+          this.#answers.settle(request, request.status, "answered");
+        else this.#answers.settle(request, 499, "client-gone");
         return;
     }
   }

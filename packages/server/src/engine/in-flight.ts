@@ -18,6 +18,8 @@ export interface ReplySink {
   /** A piece of it; false when the client's connection has enough for now, and `onDrain` comes later. */
   write(chunk: string | Uint8Array, onDrain: () => void): boolean;
   end(): void;
+  /** As much as its content-length states has left: the client has it all, and need not wait for the end of it. */
+  readonly complete?: boolean;
   /** Cuts the connection: the answer broke off, and must not look complete. */
   destroy(): void;
 }

@@ -18,6 +18,9 @@ export class RawSink implements ReplySink {
   readonly #response: ServerResponse;
   readonly #phase: ServerPhase;
   #drain: (() => void) | undefined;
+  /** Bytes of a streamed answer that its content-length promises and that are still to come; NaN where none is stated. */
+  #promised = Number.NaN;
+  complete = false;
 
   constructor(response: ServerResponse, phase: ServerPhase) {
     this.#response = response;
@@ -52,7 +55,13 @@ export class RawSink implements ReplySink {
   begin(status: number, contentType: ContentType, headers: string | null): void {
     if (this.#response.destroyed || this.#response.headersSent) return;
     if (this.#phase.draining) this.#response.shouldKeepAlive = false;
-    this.#response.writeHead(status, responseHeaders(this.#response.req, contentType, headers));
+    const flat = responseHeaders(this.#response.req, contentType, headers);
+    const stated = takeHeader(flat, "content-length");
+    if (stated !== undefined) {
+      this.#promised = Number(stated);
+      flat.push("content-length", stated);
+    }
+    this.#response.writeHead(status, flat);
     this.#response.flushHeaders();
     const phase = this.#phase;
     phase.streams++;
@@ -62,7 +71,7 @@ export class RawSink implements ReplySink {
   write(chunk: string | Uint8Array, onDrain: () => void): boolean {
     if (this.#response.destroyed) return true;
     // More than Node's own high-water mark, so that the next pieces come while these leave.
-    if (this.#response.write(chunk) || this.#response.writableLength < this.#mostBuffered) return true;
+    if (this.#send(chunk) || this.#response.writableLength < this.#mostBuffered) return true;
     if (this.#drain === undefined) {
       this.#response.on("drain", () => {
         cutWhenStalled(this.#response, 0);
@@ -72,6 +81,15 @@ export class RawSink implements ReplySink {
     this.#drain = onDrain;
     this.#watch();
     return false;
+  }
+
+  #send(chunk: string | Uint8Array): boolean {
+    if (Number.isNaN(this.#promised)) return this.#response.write(chunk);
+    this.#promised -= Buffer.byteLength(chunk);
+    if (this.#promised !== 0) return this.#response.write(chunk);
+    return this.#response.write(chunk, (error) => {
+      this.complete = error === null || error === undefined;
+    });
   }
 
   end(): void {
