@@ -15,7 +15,7 @@ import { runTests } from "./test.mjs";
 import { root, tool } from "./tool.mjs";
 
 /** These run scripts of the repository, drive a browser, or tell of nothing that packing could break. */
-const staysBehind = [/^test\/(errors|fuzz|signals|stress|blocking-matrix)\.|^test\/browser/];
+const staysBehind = [/^test\/(bundlers|errors|fuzz|signals|stress|blocking-matrix)\.|^test\/browser/];
 
 /** Packs, installs, copies, checks types, runs; the counts are those of runTests. */
 export function runPacked(args, options = {}) {
