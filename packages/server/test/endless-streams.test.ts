@@ -95,5 +95,5 @@ test.each(["/pool/slow", "/main/slow"])("%s: a stream that gets on, however slow
   Atomics.store(gate, OPEN, 1);
   setTimeout(() => Atomics.store(gate, OPEN, 3), 4800); // what gives nothing has been given up
   expect(await closing).toEqual({ forced: false });
-  await until(() => heard().endsWith("1\r\n3\r\n0\r\n\r\n"));
+  await until(() => /3\r\n0\r\n\r\n$/.test(heard())); // its last pieces may have come as one
 });
